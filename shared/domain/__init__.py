@@ -1,0 +1,1 @@
+"""Frozen data and pure rules: no I/O, standard library only."""

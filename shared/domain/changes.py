@@ -1,0 +1,65 @@
+"""What a source tells: changes, in pages.
+
+Named tuples rather than dataclasses: a first load makes one per record, and these cost a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from shared.domain.checkpoints import Checkpoint
+
+
+class Upsert(NamedTuple):
+    """The record `key` of `stream` exists and looks like this now."""
+
+    stream: str
+    key: str
+    record: Mapping[str, Any]
+
+
+class Delete(NamedTuple):
+    """The record `key` of `stream` is gone: a tombstone or an archived list said so."""
+
+    stream: str
+    key: str
+
+
+class Truncate(NamedTuple):
+    """Every record of `stream` seen so far is void; what follows is the whole of it."""
+
+    stream: str
+
+
+Change = Upsert | Delete | Truncate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordProblem:
+    """Why one record, or one field of it, was not synced as it stands.
+
+    `severity` "error": the record was not written. "warning": it was, but not exactly as sent.
+    """
+
+    stream: str
+    key: str
+    field: str = ""
+    message: str
+    severity: str = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some changes in order, and the checkpoint that is true once they are written.
+
+    `totals`: how many records of a stream the source counted, given once a full enumeration of that
+    stream is complete; a sink checks its own count against it. `problems`: records the source
+    could not hand over, already counted out of `changes`.
+    """
+
+    changes: Sequence[Change]
+    checkpoint: Checkpoint
+    totals: Mapping[str, int] = field(default_factory=dict)
+    problems: Sequence[RecordProblem] = ()

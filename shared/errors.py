@@ -1,0 +1,119 @@
+"""Every error of the product, grouped by what the caller does next.
+
+IntegratorError
+├── SyncError                    raised while a sync runs; the run decides by class
+│   ├── TransientError           try again later, at the earliest after `retry_after` seconds
+│   ├── AuthError                the credentials do not work: a person must reconnect
+│   ├── PermanentError           trying again cannot help: the job fails now
+│   ├── RecordError              this one record cannot be synced; the page goes on
+│   └── LeaseLostError           another run owns the job: stop, write nothing more
+└── RequestError                 a caller asked for something that cannot be done
+    ├── InvalidInputError        the request itself is wrong (400)
+    ├── UnauthenticatedError     no valid token (401)
+    ├── ForbiddenError           a valid token without the needed role (403)
+    ├── NotFoundError            no such thing, or not this caller's (404)
+    └── ConflictError            the thing's present state forbids it (409)
+
+A message is shown to people: it says what is wrong and what to do, and never holds a secret.
+Any other exception that reaches a trigger is a bug.
+"""
+
+from __future__ import annotations
+
+
+class IntegratorError(Exception):
+    """Base of every error the product raises on purpose."""
+
+    kind = "error"
+
+    @property
+    def message(self) -> str:
+        """The text a person sees."""
+        return str(self)
+
+
+class SyncError(IntegratorError):
+    """Something went wrong while a sync ran."""
+
+
+class TransientError(SyncError):
+    """The other side cannot answer now; `retry_after` is its own wish in seconds, if it had one."""
+
+    kind = "transient"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AuthError(SyncError):
+    """The provider refuses the credentials or the rights they carry."""
+
+    kind = "auth"
+
+
+class PermanentError(SyncError):
+    """The same request would fail again: input or set-up must change first."""
+
+    kind = "permanent"
+
+
+class RecordError(SyncError):
+    """One record cannot be synced; `field` names the part at fault ('' for the whole record)."""
+
+    kind = "record"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class LeaseLostError(SyncError):
+    """The job's lease ran out or was taken; this run must stop and write nothing more."""
+
+    kind = "lease_lost"
+
+
+class RequestError(IntegratorError):
+    """A caller's request cannot be served; `status` is its HTTP status."""
+
+    status = 400
+    kind = "invalid-request"
+
+
+class InvalidInputError(RequestError):
+    """The request is malformed; `errors` lists (location, message) pairs where several are known."""
+
+    kind = "invalid-input"
+
+    def __init__(self, message: str, *, errors: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors or []
+
+
+class UnauthenticatedError(RequestError):
+    """No token, or one that is not valid here."""
+
+    status = 401
+    kind = "unauthenticated"
+
+
+class ForbiddenError(RequestError):
+    """The caller is known but lacks the role this route needs."""
+
+    status = 403
+    kind = "forbidden"
+
+
+class NotFoundError(RequestError):
+    """There is no such thing, or it belongs to another profile (which looks the same)."""
+
+    status = 404
+    kind = "not-found"
+
+
+class ConflictError(RequestError):
+    """The thing exists but its present state forbids the request."""
+
+    status = 409
+    kind = "conflict"

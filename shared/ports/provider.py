@@ -1,0 +1,120 @@
+"""What an adapter is: a `ProviderDefinition` that opens a `Connection`.
+
+An adapter raises TransientError, AuthError or PermanentError for a call that failed, and puts
+what is wrong with one record into its page's `problems` (or a `PushResult`); never anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.domain.changes import Change, Page, RecordProblem
+from shared.domain.checkpoints import Checkpoint
+from shared.domain.mapping import FieldMapping
+from shared.domain.providers import ProviderSpec, Stream
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Credentials:
+    """Secrets of one instance, as the vault gave them; never printed.
+
+    `values` holds "api_key", or "access_token" for OAuth, or "username" and "password".
+    """
+
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Return the names only."""
+        return f"Credentials({', '.join(sorted(self.values))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectRequest:
+    """All an adapter needs to open a connection; it reads no settings of its own.
+
+    `options`: the provider's connection options by name, defaults filled in. `selection`: the
+    external fields wanted of each stream; a stream with no entry wants all of its fields.
+    `work_dir`: a folder for files that may be lost at any time. `sleep` is called for every wait,
+    so that a waiting run keeps its lease and a test does not wait. `interactive`: somebody is
+    looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard lets
+    loopback and private ranges pass.
+    """
+
+    credentials: Credentials
+    options: Mapping[str, str] = field(default_factory=dict)
+    selection: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    work_dir: Path
+    sleep: Callable[[float], None]
+    interactive: bool = False
+    allow_private_hosts: bool = False
+    transport: httpx.BaseTransport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The credentials work; `account` is the provider's own id of what they open ('' if unknown)."""
+
+    account: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushResult:
+    """What the provider did with one pushed change: created, updated, deleted, unchanged or
+    rejected.
+    """
+
+    key: str
+    external_id: str
+    outcome: str
+    etag: str = ""
+    problem: RecordProblem | None = None
+
+
+class Connection(Protocol):
+    """An opened instance. Used by one thread at a time; close it when done."""
+
+    def check(self) -> CheckResult:
+        """Prove with one cheap live call that the credentials work."""
+
+    def discover(self) -> Sequence[Stream]:
+        """Return the streams with their fields as the provider has them now."""
+
+    def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
+        """Yield pages whose last has a checkpoint with `resume` None.
+
+        None: enumerate everything. `resume` set: exactly what comes after it. Only `watermark` set:
+        what changed since.
+        """
+
+    def get(self, stream: str, keys: Sequence[str]) -> Sequence[Change]:
+        """Return an Upsert for each key that exists and a Delete for each that does not."""
+
+    def push(self, stream: str, changes: Sequence[Change]) -> Iterator[PushResult]:
+        """Write changes to the provider; pushing the same ones again changes nothing.
+
+        Raise PermanentError where the provider is import only.
+        """
+
+    def close(self) -> None:
+        """Release sockets and files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDefinition:
+    """An adapter. `validate_mapping` returns (external field, message) pairs beyond what types
+    tell; `default_transform(stream, external_field)` is the transform used where a mapping has
+    none.
+    """
+
+    spec: ProviderSpec
+    connect: Callable[[ConnectRequest], Connection]
+    default_mappings: Sequence[FieldMapping] = ()
+    validate_mapping: Callable[[Sequence[FieldMapping]], Sequence[tuple[str, str]]] = lambda _: ()
+    default_transform: Callable[[str, str], Mapping[str, Any] | None] = lambda _stream, _field: None
