@@ -82,7 +82,7 @@ class RequestError(IntegratorError):
 
 
 class InvalidInputError(RequestError):
-    """The request is malformed; `errors` lists (location, message) pairs where several are known."""
+    """The request is malformed; `errors` lists (location, message) pairs where known."""
 
     kind = "invalid-input"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -42,7 +43,7 @@ class SavedCheckpoint:
     """A checkpoint as a sink keeps it: with the set-up, the job and the counts it belongs to.
 
     `tally` counts this job's records of the scope up to here, so that a log written from it is
-    right after any crash.
+    right after any crash; `totals` are the rows the source counted so far, by stream.
     """
 
     checkpoint: Checkpoint
@@ -51,10 +52,19 @@ class SavedCheckpoint:
     stage: Stage
     job_id: str
     tally: Tally
+    totals: Mapping[str, int] = field(default_factory=dict)
 
-    def moved(self, *, checkpoint: Checkpoint, stage: Stage, tally: Tally) -> Self:
+    def moved(
+        self, *, checkpoint: Checkpoint, stage: Stage, tally: Tally, totals: Mapping[str, int]
+    ) -> Self:
         """Return the checkpoint after one more page of the same job."""
-        return replace(self, checkpoint=checkpoint, stage=stage, tally=tally)
+        return replace(
+            self,
+            checkpoint=checkpoint,
+            stage=stage,
+            tally=tally,
+            totals={**self.totals, **totals},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` turns back into an equal value."""
@@ -66,6 +76,7 @@ class SavedCheckpoint:
             "stage": self.stage.value,
             "jobId": self.job_id,
             "tally": self.tally.to_json(),
+            "totals": dict(self.totals),
         }
 
     @classmethod
@@ -78,4 +89,5 @@ class SavedCheckpoint:
             stage=Stage(data["stage"]),
             job_id=data["jobId"],
             tally=Tally.from_json(data["tally"]),
+            totals=data.get("totals", {}),
         )

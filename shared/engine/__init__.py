@@ -1,1 +1,1 @@
-"""."""
+"""The sync engine: no I/O of its own, everything comes through ports. Start at sync.py."""

@@ -58,7 +58,7 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The credentials work; `account` is the provider's own id of what they open ('' if unknown)."""
+    """The credentials work; `account` is the provider's own id ('' if it tells none)."""
 
     account: str
     label: str
