@@ -82,3 +82,10 @@ class ProviderSpec:
     single_scope: bool = False
     incremental: bool = True
     is_public: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry(ProviderSpec):
+    """A provider as the catalogue stores it; an admin may have switched it off."""
+
+    is_active: bool

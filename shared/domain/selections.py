@@ -1,0 +1,25 @@
+"""Which tables of a source go to a warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.checkpoints import Mode
+
+
+class DriftPolicy(StrEnum):
+    """What happens when a table's data takes a new shape: EVOLVE adds columns, FREEZE refuses."""
+
+    EVOLVE = "evolve"
+    FREEZE = "freeze"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSelection:
+    """One chosen table; `component` is '' for the root of a Convex deployment."""
+
+    component: str = ""
+    table: str
+    mode: Mode = Mode.FULL
+    drift: DriftPolicy = DriftPolicy.EVOLVE
