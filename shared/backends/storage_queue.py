@@ -87,7 +87,9 @@ class StorageJobQueue:
         from azure.storage.queue import ExponentialRetry, QueueServiceClient
 
         options: dict[str, Any] = {
-            "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2),
+            "retry_policy": ExponentialRetry(
+                initial_backoff=1, increment_base=2, random_jitter_range=1, retry_total=2
+            ),
             "connection_timeout": _CONNECT_SECONDS,
             "read_timeout": _READ_SECONDS,
         }
