@@ -56,7 +56,7 @@ class StorageJobQueue:
         sends it again.
         """
         text = job_message(job_id)
-        hidden = min(max(0, math.ceil(delay)), _LONGEST_DELAY)
+        hidden = hidden_seconds(delay)
         queue = self._queue(SCHEDULED_QUEUE if scheduled else MANUAL_QUEUE)
         with _translated():
             _send(queue, text, hidden)
@@ -110,6 +110,11 @@ class StorageJobQueue:
             "No queue storage is set: give AzureWebJobsStorage (a connection string) or "
             "AzureWebJobsStorage__queueServiceUri (an address for the managed identity)."
         )
+
+
+def hidden_seconds(delay: float) -> int:
+    """Return the whole seconds a message is hidden: never less than `delay`, at most 7 days."""
+    return math.ceil(min(max(0, delay), _LONGEST_DELAY))
 
 
 def _send(queue: QueueClient, text: str, hidden: int) -> None:

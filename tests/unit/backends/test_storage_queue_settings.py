@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.backends.azure_identity import azure_credential, sql_access_token
-from shared.backends.storage_queue import StorageJobQueue
+from shared.backends.storage_queue import StorageJobQueue, hidden_seconds
 from shared.errors import PermanentError, TransientError
 
 _NOBODY = (
@@ -43,6 +43,15 @@ def test_unreachable_service_is_transient() -> None:
         StorageJobQueue(connection_string=_NOBODY).ping()
     assert "canary" not in str(caught.value)
     assert "Y2FuYXJ5a2V5" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"),
+    [(-5, 0), (0, 0), (0.2, 1), (90, 90), (90.01, 91), (604_800, 604_800), (1e308, 604_800)],
+)
+def test_delay_in_whole_seconds(delay: float, seconds: int) -> None:
+    """A delay is rounded up, never below none and never beyond the service's 7 days."""
+    assert hidden_seconds(delay) == seconds
 
 
 def test_bad_job_id_is_not_sent() -> None:
