@@ -1,0 +1,171 @@
+"""The emulator's HTTP side: the export API, the system query behind it, and discovery.
+
+Paths, states and error codes are those of the open source back end (`crates/local_backend` of
+convex-backend) and of its command line tool (`cli/lib/convexExport.ts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from local.sandbox.convex.delivery import deliver
+from local.sandbox.convex.exports import Desk, Source
+from local.sandbox.faults import Faults
+from local.sandbox.web import json_response, read_object
+
+PROVIDER = "convex"
+DEPLOYMENT = "sandbox-animal-123"
+DEPLOY_KEY = f"prod:{DEPLOYMENT}|c2FuZGJveC1kZXBsb3kta2V5"
+LATEST_EXPORT = "_system/cli/exports:getLatest"
+
+_FAULTS = {
+    "export_in_progress": "A request for an export is refused: a backup of somebody else's runs.",
+    "export_failed": "The next export ends in state `failed`.",
+    "export_canceled": "The next export ends in state `canceled`.",
+    "export_slow": "The next export is done after `polls` looks at it (default 10).",
+    "forbidden": "403: the key lacks the right for this call (`path` narrows it).",
+    "expired": "404 for a download: the export is gone.",
+    "wrong_length": "A download of half the file that claims to be all of it.",
+    "corrupt": "A download with a damaged byte in its middle.",
+    "no_ranges": "A download that starts at the beginning whatever range was asked for.",
+}
+_CODES = {
+    400: ("BadRequest", "The request cannot be understood."),
+    401: ("BadAdminKey", "The provided admin key was invalid for this instance"),
+    403: ("OperationNotPermitted", "You do not have permission to perform this operation."),
+    404: ("NotFound", "There is nothing at this address."),
+    429: ("RateLimited", "Too many requests: slow down."),
+    503: ("Overloaded", "The deployment is overloaded: try again."),
+}
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+def error_body(status: int) -> dict[str, str]:
+    """Return the body Convex gives an error answer with this status."""
+    code, message = _CODES.get(
+        status, ("InternalServerError", "Your request couldn't be completed.")
+    )
+    return {"code": code, "message": message}
+
+
+def convex_app(*, state_dir: Path, zip_file: Path | None, faults: Faults) -> Starlette:
+    """Return the emulator of one deployment, whose exports are `zip_file` or the sample.
+
+    The sample is written to `state_dir` once, when the first export is asked for.
+    """
+    faults.declare(PROVIDER, **_FAULTS)
+    deployment = _Deployment(Source(state_dir=state_dir, zip_file=zip_file), faults)
+    guarded = partial(_guarded, faults)
+    return Starlette(
+        routes=[
+            Route("/api/export/request/zip", guarded(deployment.request_zip), methods=["POST"]),
+            Route("/api/export/zip/{reference}", guarded(deployment.get_zip)),
+            Route("/api/query", guarded(deployment.query), methods=["POST"]),
+            Route("/api/test_streaming_export_connection", guarded(deployment.test_connection)),
+            Route("/api/get_table_column_names", guarded(deployment.column_names)),
+            Route("/api/json_schemas", guarded(deployment.json_schemas)),
+            Route("/_state", deployment.state),
+        ]
+    )
+
+
+def _guarded(faults: Faults, handler: _Handler) -> _Handler:
+    """Return `handler` behind the check of the deploy key and its rights."""
+
+    async def serve(request: Request) -> Response:
+        if "authorization" not in request.headers:
+            return _error(
+                403,
+                "BadDeployKey",
+                f"The provided deploy key was invalid for deployment '{DEPLOYMENT}'.",
+            )
+        if request.headers["authorization"] != f"Convex {DEPLOY_KEY}":
+            return json_response(error_body(401), 401)
+        if faults.take(PROVIDER, "forbidden", method=request.method, path=request.url.path):
+            return json_response(error_body(403), 403)
+        return await handler(request)
+
+    return serve
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    return json_response({"code": code, "message": message}, status)
+
+
+class _Deployment:
+    def __init__(self, source: Source, faults: Faults) -> None:
+        self._source = source
+        self._desk = Desk(source)
+        self._take = partial(faults.take, PROVIDER)
+
+    async def request_zip(self, request: Request) -> Response:
+        if self._desk.is_busy or self._take("export_in_progress"):
+            return _error(
+                400, "ExportInProgress", "There is already an export requested or in progress."
+            )
+        outcome, pace = "completed", 3
+        if fault := self._take({"export_failed", "export_canceled"}):
+            outcome = fault.fault.removeprefix("export_")
+        if fault := self._take("export_slow"):
+            pace = int(fault.number("polls", 10))
+        component = request.query_params.get("component") or None
+        self._desk.request(component=component, pace=pace, outcome=outcome)
+        return Response(status_code=200)
+
+    async def query(self, request: Request) -> Response:
+        try:
+            asked = await read_object(request)
+        except (ValueError, TypeError) as error:
+            return _error(400, "BadJsonBody", str(error))
+        path = asked.get("path")
+        if path != LATEST_EXPORT:
+            message = f"Could not find public function for '{path}'."
+            return json_response({"status": "error", "errorMessage": message, "logLines": []})
+        return json_response({"status": "success", "value": self._desk.look(), "logLines": []})
+
+    async def get_zip(self, request: Request) -> Response:
+        state = self._desk.state_of(request.path_params["reference"])
+        if state is None or self._take("expired"):
+            return _error(404, "ExportNotFound", "The requested export was not found.")
+        if state != "completed":
+            return _error(400, "ExportNotComplete", "The requested export has not completed.")
+        spoilt = self._take({"wrong_length", "corrupt", "no_ranges"})
+        return await run_in_threadpool(
+            deliver,
+            self._source.path,
+            name=f"snapshot_{DEPLOYMENT}_{request.path_params['reference']}.zip",
+            requested_range=request.headers.get("range", ""),
+            spoil=spoilt.fault if spoilt else "",
+        )
+
+    async def test_connection(self, request: Request) -> Response:  # noqa: ARG002 - a handler's
+        return json_response(None)
+
+    async def column_names(self, request: Request) -> Response:  # noqa: ARG002
+        found: dict[str, list[dict[str, Any]]] = {"": []}
+        for stream, columns in (await run_in_threadpool(self._source.columns)).items():
+            component, _, table = stream.rpartition("/")
+            found.setdefault(component, []).append({"name": table, "columns": columns})
+        return json_response({"byComponent": found})
+
+    async def json_schemas(self, request: Request) -> Response:  # noqa: ARG002
+        columns = await run_in_threadpool(self._source.columns)
+        return json_response(
+            {
+                stream: {"type": "object", "properties": {name: {} for name in names}}
+                for stream, names in columns.items()
+                if "/" not in stream
+            }
+        )
+
+    async def state(self, request: Request) -> Response:  # noqa: ARG002
+        return json_response({"tables": await run_in_threadpool(self._source.counts)})
