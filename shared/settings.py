@@ -61,6 +61,12 @@ class Settings(BaseModel):
     log_records_cap: int = 1000
     redrive_delays: str = "300,900,2700,8100,24300"
     """Seconds before each re-drive of a job that ended in a poison queue with a transient error."""
+    log_records_days: int = 90
+
+    @property
+    def redrive_seconds(self) -> tuple[float, ...]:
+        """Return `redrive_delays` as numbers."""
+        return tuple(float(part) for part in self.redrive_delays.split(",") if part.strip())
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:

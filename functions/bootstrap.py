@@ -1,0 +1,196 @@
+"""The composition root: the one place that chooses implementations.
+
+Everything is made when it is first asked for: importing this costs next to nothing, and a queue
+worker never builds what only HTTP needs. `app()` is this process's; tests hand `App` other
+settings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters import find_provider
+from shared.domain.providers import SinkKind
+from shared.domain.times import utc_now
+from shared.errors import PermanentError
+from shared.ports.queue import JobQueue
+from shared.ports.tokens import TokenVerifier
+from shared.ports.vault import Vault
+from shared.services.connections import Connector
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.store.unit_of_work import UnitOfWork
+
+    from shared.ports.sink import Sink
+    from shared.services.runs import RunPorts, SinkRequest
+    from shared.store.database import Database
+
+
+class App:
+    """The product wired for one process; its parts may be shared by threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.now = utc_now
+
+    @cached_property
+    def database(self) -> Database:
+        """The app's SQL database."""
+        from shared.store.database import Database
+
+        token = None
+        if self.settings.database_use_managed_identity:
+            from shared.backends.azure_identity import sql_access_token
+
+            token = sql_access_token(self.settings.azure_client_id)
+        url = _needed(self.settings.database_url, "DATABASE_URL")
+        return Database(url, access_token=token)
+
+    def open_uow(self, *, read_only: bool = False) -> UnitOfWork:
+        """Return a new unit of work."""
+        return self.database.open_uow(read_only=read_only)
+
+    @cached_property
+    def queue(self) -> JobQueue:
+        """The queue of jobs."""
+        from shared.backends.storage_queue import StorageJobQueue
+
+        return StorageJobQueue(
+            connection_string=self.settings.storage_connection_string.get_secret_value(),
+            account_url=self.settings.storage_queue_url,
+            client_id=self.settings.azure_client_id,
+            api_version=self.settings.storage_api_version,
+        )
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Key Vault where there is one, else the encrypted file."""
+        if self.settings.key_vault_url:
+            from shared.backends.key_vault import KeyVault
+
+            return KeyVault(self.settings.key_vault_url, client_id=self.settings.azure_client_id)
+        from shared.backends.local_vault import LocalVault
+
+        path = _needed(self.settings.local_vault_path, "KEY_VAULT_URL or LOCAL_VAULT_PATH")
+        return LocalVault(Path(path))
+
+    @cached_property
+    def verifier(self) -> TokenVerifier:
+        """Who checks callers' tokens."""
+        from shared.backends.oidc import OidcTokenVerifier
+
+        return OidcTokenVerifier(
+            issuer=_needed(self.settings.oidc_issuer, "OIDC_ISSUER"),
+            audience=_needed(self.settings.oidc_audience, "OIDC_AUDIENCE"),
+            admin_role=self.settings.oidc_admin_role,
+        )
+
+    def ping_database(self) -> None:
+        """Return if SQL answers; anything raised, a missing setting too, means it does not."""
+        self.database.ping()
+
+    def ping_queue(self) -> None:
+        """Return if the queue service answers."""
+        self.queue.ping()
+
+    def ping_vault(self) -> None:
+        """Return if the vault answers."""
+        self.vault.ping()
+
+    @cached_property
+    def connector(self) -> Connector:
+        """Opens connections to providers."""
+        settings = self.settings
+        return Connector(
+            find_provider=find_provider,
+            work_dir=Path(settings.work_dir or tempfile.gettempdir()),
+            allow_private_hosts=settings.allow_private_hosts,
+            platform_options={
+                "hubspot": {
+                    "base_url": settings.hubspot_base_url,
+                    "api_version": settings.hubspot_api_version,
+                }
+            },
+        )
+
+    @cached_property
+    def run_ports(self) -> RunPorts:
+        """Everything a run reaches the outside through."""
+        from shared.services.runs import RunLimits, RunPorts
+
+        settings = self.settings
+        return RunPorts(
+            open_uow=self.open_uow,
+            queue=self.queue,
+            vault=self.vault,
+            connector=self.connector,
+            open_sink=self.open_sink,
+            limits=RunLimits(
+                lease_seconds=settings.lease_seconds,
+                heartbeat_seconds=settings.heartbeat_seconds,
+                budget_seconds=settings.time_budget_seconds,
+                record_error_limit=settings.record_error_limit,
+                records_cap=settings.log_records_cap,
+            ),
+            now=self.now,
+        )
+
+    def open_sink(self, request: SinkRequest) -> Sink:
+        """Return the sink a run writes to; the run closes it."""
+        if request.kind is SinkKind.WAREHOUSE:
+            return self._warehouse_sink(request)
+        return self._linkhub_sink(request)
+
+    def _warehouse_sink(self, request: SinkRequest) -> Sink:
+        from shared.sinks.warehouse import WarehouseSink
+
+        return WarehouseSink(
+            url=_needed(self.settings.warehouse_url, "WAREHOUSE_URL"),
+            instance_id=request.job.instance_id,
+            run_id=request.job.run_id,
+            table_prefix=request.set_up.instance.connection_key,
+        )
+
+    def _linkhub_sink(self, request: SinkRequest) -> Sink:
+        from shared.sinks.linkhub import LinkHubClient, LinkHubSink
+
+        client = LinkHubClient(
+            base_url=_needed(self.settings.linkhub_api_url, "LINKHUB_API_URL"),
+            api_key=self.linkhub_api_key,
+            profile_id=request.set_up.instance.profile_id,
+            sleep=request.sleep,
+        )
+        return LinkHubSink(
+            client=client,
+            open_uow=self.open_uow,
+            instance=request.set_up.instance,
+            job_id=request.job.id,
+            run_id=request.job.run_id,
+            mapper=request.mapper,
+            lease_until=request.run_log.lease_until,
+            now=self.now,
+        )
+
+    @cached_property
+    def linkhub_api_key(self) -> str:
+        """LinkHub's API key: a local setting, else the vault's."""
+        if key := self.settings.linkhub_api_key.get_secret_value():
+            return key
+        name = _needed(self.settings.linkhub_api_key_secret, "LINKHUB_API_KEY_SECRET")
+        return self.vault.get(name)["api_key"]
+
+
+@lru_cache(maxsize=1)
+def app() -> App:
+    """Return this process's app, made from the environment on the first call."""
+    return App(Settings.from_env())
+
+
+def _needed(value: str, name: str) -> str:
+    if not value:
+        raise PermanentError(f"The setting {name} is missing: the app cannot do this without it.")
+    return value

@@ -1,0 +1,79 @@
+"""Instances: create, list, read, delete, connect by key."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions import schemas
+from functions.bootstrap import app
+from functions.http_support import body_of, endpoint, from_camel, list_query
+from shared.domain.profiles import Caller
+from shared.services import instances
+
+bp = func.Blueprint()
+
+
+@bp.route("api/v1/instances", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint(status=201)
+def create_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+    """Make an instance of a provider."""
+    body = body_of(req, schemas.InstanceInput)
+    instance = instances.create_instance(
+        caller, **body.model_dump(), open_uow=app().open_uow, now=app().now
+    )
+    return schemas.Instance.of(instance)
+
+
+@bp.route("api/v1/instances", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint()
+def list_instances(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.Instance]:
+    """Return the caller's instances, newest first."""
+    part = instances.list_instances(list_query(req), caller=caller, open_uow=app().open_uow)
+    return schemas.Page[schemas.Instance].of(part, schemas.Instance.of)
+
+
+@bp.route("api/v1/instances/{instance_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint()
+def get_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+    """Return one of the caller's instances."""
+    instance = instances.get_instance(
+        req.route_params["instance_id"], caller=caller, open_uow=app().open_uow
+    )
+    return schemas.Instance.of(instance)
+
+
+@bp.route("api/v1/instances/{instance_id}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint(status=204)
+def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
+    """Delete one of the caller's instances and its credentials."""
+    instances.delete_instance(
+        req.route_params["instance_id"],
+        caller=caller,
+        open_uow=app().open_uow,
+        vault=app().vault,
+        now=app().now,
+    )
+
+
+@bp.route(
+    "api/v1/instances/{instance_id}/connection",
+    methods=["PUT"],
+    auth_level=func.AuthLevel.ANONYMOUS,
+)
+@endpoint()
+def put_connection(req: func.HttpRequest, caller: Caller) -> schemas.Connection:
+    """Connect an instance by key; the key is tried live first and answered by nobody."""
+    body = body_of(req, schemas.ConnectionInput)
+    instance, check = instances.connect_with_key(
+        req.route_params["instance_id"],
+        caller=caller,
+        api_key=body.api_key.get_secret_value(),
+        options={from_camel(name): value for name, value in body.options.items()},
+        open_uow=app().open_uow,
+        vault=app().vault,
+        connector=app().connector,
+        now=app().now,
+    )
+    return schemas.Connection(
+        instance=schemas.Instance.of(instance), account=check.account, label=check.label
+    )

@@ -1,0 +1,25 @@
+"""Timer triggers: two, since each is a scale group of its own."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.bootstrap import app
+
+bp = func.Blueprint()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=True)
+def tick(timer: func.TimerRequest) -> None:  # noqa: ARG001  late or not, the work is the same
+    """Every minute: queue again what nothing would run any more."""
+    from shared.services.reaper import reap
+
+    reap(open_uow=app().open_uow, queue=app().queue, now=app().now)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=True)
+def maintain(timer: func.TimerRequest) -> None:  # noqa: ARG001  likewise
+    """Every hour: remove details nobody reads any more."""
+    from shared.services.pruning import prune
+
+    prune(keep_days=app().settings.log_records_days, open_uow=app().open_uow, now=app().now)

@@ -1,0 +1,71 @@
+"""The product's API as the demo and the tests call it: plain HTTP with a caller's token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import httpx
+
+FINAL = {"success", "partial", "failed", "cancelled"}
+_POLL_SECONDS = 0.25
+
+
+class ApiError(Exception):
+    """The API refused; the message is its problem document's detail."""
+
+
+class ApiClient:
+    """A signed-in caller."""
+
+    def __init__(self, api: str, token: str) -> None:
+        self._http = httpx.Client(
+            base_url=f"{api}/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=60
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Return the answer's JSON (None if empty); raise ApiError saying what was refused."""
+        answer = self._http.request(method, path, json=body)
+        if answer.is_error:
+            try:
+                text = answer.json()["detail"]
+            except (ValueError, KeyError):
+                text = answer.text[:500]
+            raise ApiError(f"{method} {path}: {answer.status_code} {text}")
+        return answer.json() if answer.content else None
+
+    def connect(
+        self, provider: str, *, api_key: str, options: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Make an instance and connect it by key; return it."""
+        instance = self.call("POST", "instances", {"provider": provider})
+        body = {"apiKey": api_key, "options": options or {}}
+        connected = self.call("PUT", f"instances/{instance['id']}/connection", body)
+        found: dict[str, Any] = connected["instance"]
+        return found
+
+    def start(self, instance_id: str, *, mode: str = "full") -> dict[str, Any]:
+        """Start a sync; return its job."""
+        job: dict[str, Any] = self.call("POST", f"instances/{instance_id}/jobs", {"mode": mode})
+        return job
+
+    def wait(
+        self, job_id: str, *, seconds: float, meanwhile: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Return the job once it is over; raise ApiError if it is not after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            job: dict[str, Any] = self.call("GET", f"jobs/{job_id}")
+            if job["status"] in FINAL:
+                return job
+            if time.monotonic() > deadline:
+                raise ApiError(f"Job {job_id} is still {job['status']} after {seconds:.0f} s.")
+            meanwhile()
+            time.sleep(_POLL_SECONDS)

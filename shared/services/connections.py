@@ -1,0 +1,86 @@
+"""Opening a connection to an instance's provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.domain.instances import Instance
+from shared.errors import AuthError, InvalidInputError, NotFoundError
+from shared.ports.provider import Connection, ConnectRequest, Credentials
+from shared.ports.vault import Vault
+from shared.services.deps import FindProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.providers import ProviderSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """Opens connections with what the platform decides, so that adapters read no settings.
+
+    `platform_options` are options by provider slug that a customer cannot choose (base URLs).
+    """
+
+    find_provider: FindProvider
+    work_dir: Path
+    allow_private_hosts: bool = False
+    platform_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def open(
+        self,
+        provider: str,
+        *,
+        credentials: Credentials,
+        options: Mapping[str, str],
+        sleep: Callable[[float], None],
+        selection: Mapping[str, Sequence[str]] | None = None,
+        interactive: bool = False,
+    ) -> Connection:
+        """Return an opened connection; the caller closes it."""
+        definition = self.find_provider(provider)
+        defaults = {option.name: option.default for option in definition.spec.options}
+        return definition.connect(
+            ConnectRequest(
+                credentials=credentials,
+                options={**defaults, **options, **self.platform_options.get(provider, {})},
+                selection=selection or {},
+                work_dir=self.work_dir,
+                sleep=sleep,
+                interactive=interactive,
+                allow_private_hosts=self.allow_private_hosts,
+            )
+        )
+
+
+def stored_credentials(instance: Instance, secret_ref: str, *, vault: Vault) -> Credentials:
+    """Return the instance's credentials; raise AuthError where it has none."""
+    if not secret_ref:
+        raise AuthError(f"{instance.name} is not connected yet: connect it first.")
+    try:
+        return Credentials(values=vault.get(secret_ref))
+    except NotFoundError:
+        raise AuthError(f"The credentials of {instance.name} are gone: connect it again.") from None
+
+
+def checked_options(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the options a person gave; raise InvalidInputError naming each that is wrong."""
+    known = {option.name: option for option in spec.options}
+    errors = [
+        (f"options.{name}", f"{spec.name} has no such option; it has: {', '.join(known) or 'none'}")
+        for name in given
+        if name not in known
+    ]
+    errors += [
+        (f"options.{option.name}", f"{option.label} is required")
+        for option in spec.options
+        if option.required and not given.get(option.name, "").strip()
+    ]
+    if errors:
+        text = "; ".join(f"{where}: {what}" for where, what in errors)
+        raise InvalidInputError(f"The connection options are not right: {text}.", errors=errors)
+    return {name: value.strip() for name, value in given.items()}

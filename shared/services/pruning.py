@@ -1,0 +1,31 @@
+"""Details that are kept for a while only."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from shared.services.deps import Now, OpenUow
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 5000
+
+
+def prune(*, keep_days: int, open_uow: OpenUow, now: Now) -> int:
+    """Delete the problem records of logs older than `keep_days`; return how many went.
+
+    Logs, jobs and dead letters stay: they are few and tell the history.
+    """
+    before = now() - timedelta(days=keep_days)
+    removed = 0
+    while True:
+        with open_uow() as uow:
+            count = uow.logs.prune_records(before, limit=_BATCH)
+            uow.commit()
+        removed += count
+        if count < _BATCH:
+            break
+    if removed:
+        _log.info("%d log records older than %d days removed.", removed, keep_days)
+    return removed

@@ -1,0 +1,126 @@
+"""What becomes of a job, its log and its instance when a run ends; each in one unit of work."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.domain.instances import InstanceStatus, StatusReason
+from shared.domain.jobs import Job, JobStatus
+from shared.engine.sync import Outcome
+from shared.errors import NotFoundError, SyncError
+from shared.logs import redacted
+from shared.services.deps import Now, OpenUow
+from shared.services.run_log import elapsed_ms
+
+BUG = "bug"
+"""The error class of everything that is not an error of ours."""
+
+
+class Settlement:
+    """Settles one run. `secrets` are struck out of every text it stores or returns."""
+
+    def __init__(self, job: Job, *, open_uow: OpenUow, now: Now) -> None:
+        self._job = job
+        self._open_uow = open_uow
+        self._now = now
+        self.secrets: tuple[str, ...] = ()
+
+    def text(self, error: BaseException) -> str:
+        """Return what a person is told of an error."""
+        known = isinstance(error, (SyncError, NotFoundError))
+        return redacted(str(error) if known else repr(error), self.secrets)
+
+    def trace(self, error: BaseException) -> str:
+        """Return an error's stack trace."""
+        return redacted("".join(traceback.format_exception(error)), self.secrets)
+
+    def complete(self, outcome: Outcome) -> None:
+        """Every scope is in: success, or partial where records failed; the instance is well."""
+        status = JobStatus.PARTIAL if outcome.tally.error else JobStatus.SUCCESS
+        self._close(status, error=None, outcome=outcome)
+
+    def fail(self, error: SyncError, reason: StatusReason) -> None:
+        """No retry can help: the job has failed, and its instance waits for a person."""
+        self._close(JobStatus.FAILED, error=error, reason=reason)
+
+    def cancel(self, error: NotFoundError | None) -> None:
+        """Stop the job on request, or because its instance is gone; what is committed stays."""
+        self._close(JobStatus.CANCELLED, error=error)
+
+    def postpone(self, error: SyncError | None, *, seconds: float) -> None:
+        """End the lease; the job may go on after `seconds`. No attempt is counted."""
+        self._release(error, seconds=seconds, failed=False)
+
+    def count_attempt(self, error: Exception) -> None:
+        """End the lease and write the failed attempt down; the host brings the message again."""
+        self._release(error, seconds=0, failed=True)
+
+    def _release(self, error: Exception | None, *, seconds: float, failed: bool) -> None:
+        now = self._now()
+        with self._open_uow() as uow:
+            uow.jobs.release(
+                self._job.id,
+                self._job.run_id,
+                not_before=now + timedelta(seconds=seconds) if seconds else None,
+                failed=failed,
+                error_class=_error_class(error),
+                error_message=self.text(error) if error is not None else "",
+                now=now,
+            )
+            if error is not None:
+                state = uow.instances.get_state(self._job.instance_id)
+                uow.instances.save_state(replace(state, last_error=self.text(error)), now=now)
+            uow.commit()
+
+    def _close(
+        self,
+        status: JobStatus,
+        *,
+        error: Exception | None,
+        outcome: Outcome | None = None,
+        reason: StatusReason | None = None,
+    ) -> None:
+        job, now = self._job, self._now()
+        text = self.text(error) if error is not None else ""
+        with self._open_uow() as uow:
+            uow.jobs.finish(
+                job.id,
+                job.run_id,
+                status=status,
+                error_class=_error_class(error),
+                error_message=text,
+                now=now,
+            )
+            uow.logs.finish(
+                job.id,
+                status=status.value,
+                success=status is JobStatus.SUCCESS,
+                error_message=text,
+                error_stack_trace=self.trace(error) if error is not None else "",
+                duration_ms=elapsed_ms(job, now),
+                now=now,
+            )
+            state = uow.instances.get_state(job.instance_id)
+            if outcome is not None:
+                state = replace(state, last_sync_at=now, last_error="", failures_in_a_row=0)
+                uow.instances.heal(job.instance_id, now=now)
+                for load in outcome.loads:
+                    uow.generations.add(
+                        "", load.table, load.generation, load.row_count, job.id, now=now
+                    )
+            if reason is not None:
+                failures = state.failures_in_a_row + 1
+                state = replace(state, last_error=text, failures_in_a_row=failures)
+                uow.instances.set_status(
+                    job.instance_id, InstanceStatus.ERROR, reason.value, now=now
+                )
+            uow.instances.save_state(state, now=now)
+            uow.commit()
+
+
+def _error_class(error: Exception | None) -> str:
+    if error is None:
+        return ""
+    return error.kind if isinstance(error, (SyncError, NotFoundError)) else BUG
