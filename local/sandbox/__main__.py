@@ -1,0 +1,36 @@
+"""`python -m local.sandbox --state DIR`: run the sandbox until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from local.sandbox.server import Options, run
+
+
+def _options(arguments: list[str] | None = None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="folder of what is kept")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--convex-port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--deals", type=int, default=25_000, help="live deals in HubSpot")
+    parser.add_argument(
+        "--convex-zip", type=Path, default=None, help="a snapshot export in place of the sample"
+    )
+    given = parser.parse_args(arguments)
+    if given.deals < 0:
+        parser.error("--deals must not be negative")
+    if given.convex_zip is not None and not given.convex_zip.is_file():
+        parser.error(f"--convex-zip: there is no file {given.convex_zip}")
+    return Options(
+        state_dir=given.state,
+        port=given.port,
+        convex_port=given.convex_port,
+        deals=given.deals,
+        convex_zip=given.convex_zip,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(_options()))

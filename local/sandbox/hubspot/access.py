@@ -1,0 +1,113 @@
+"""Who may ask, and how often: private app tokens, their scopes, and the account's limits."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from local.sandbox.hubspot.errors import HubSpotError, error_body, rate_limit_body
+
+SCOPES = frozenset({"crm.objects.deals.read", "crm.objects.owners.read", "crm.schemas.deals.read"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Token:
+    """A private app's token; `state` is active, expired or revoked."""
+
+    scopes: frozenset[str] = SCOPES
+    state: str = "active"
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """The account's limits; 0 switches one off.
+
+    The burst limit is far above HubSpot's own (100 for a private app of a free account, 190 and 250
+    for the paid ones), so that nobody waits who does not want to.
+    """
+
+    burst: int = 100_000
+    burst_interval_ms: int = 10_000
+    search_per_second: int = 5
+    daily: int = 250_000
+
+
+class Window:
+    """A rolling window of requests."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque()
+
+    def take(self, limit: int, seconds: float) -> int | None:
+        """Return how many more the window allows after this one, None where it is full."""
+        now = self._clock()
+        while self._times and self._times[0] <= now - seconds:
+            self._times.popleft()
+        if len(self._times) >= limit:
+            return None
+        self._times.append(now)
+        return limit - len(self._times)
+
+
+@dataclass(slots=True, kw_only=True)
+class Access:
+    """Checks a request's token, scopes and rate."""
+
+    tokens: dict[str, Token]
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], float] = time.monotonic
+    _bursts: dict[str, Window] = field(default_factory=dict)
+    _searches: Window | None = None
+    _served_today: int = 0
+
+    def check_token(self, text: str, scopes: tuple[str, ...]) -> None:
+        """Raise the 401 or 403 HubSpot would answer; any one of `scopes` is enough."""
+        token = self.tokens.get(text)
+        if token is None or token.state == "revoked":
+            raise HubSpotError(401, error_body(401))
+        if token.state == "expired":
+            body = error_body(401, "The OAuth token used to make this call expired.")
+            raise HubSpotError(401, body | {"category": "EXPIRED_AUTHENTICATION"})
+        if not token.scopes.intersection(scopes):
+            body = error_body(
+                403,
+                "This app hasn't been granted all required scopes to make this call.",
+                errors=[
+                    {
+                        "message": "One or more of the following scopes are required.",
+                        "context": {"requiredGranularScopes": list(scopes)},
+                    }
+                ],
+            )
+            raise HubSpotError(403, body)
+
+    def check_burst(self, text: str) -> dict[str, str]:
+        """Return the rate headers of this request; raise the 429 of a full window."""
+        limits = self.limits
+        if not limits.burst:
+            return {}
+        window = self._bursts.setdefault(text, Window(self.clock))
+        left = window.take(limits.burst, limits.burst_interval_ms / 1000)
+        self._served_today += 1
+        headers = {
+            "X-HubSpot-RateLimit-Max": str(limits.burst),
+            "X-HubSpot-RateLimit-Remaining": str(left or 0),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": str(limits.burst_interval_ms),
+            "X-HubSpot-RateLimit-Daily": str(limits.daily),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, limits.daily - self._served_today)),
+        }
+        if left is None:
+            raise HubSpotError(429, rate_limit_body("TEN_SECONDLY_ROLLING"), headers)
+        return headers
+
+    def check_search(self) -> None:
+        """Raise the 429 of the search limit, which is one for the whole account."""
+        if not self.limits.search_per_second:
+            return
+        if self._searches is None:
+            self._searches = Window(self.clock)
+        if self._searches.take(self.limits.search_per_second, 1.0) is None:
+            raise HubSpotError(429, rate_limit_body("SECONDLY"))

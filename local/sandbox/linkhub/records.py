@@ -1,0 +1,304 @@
+"""LinkHub's records in a SQLite file: written in batches, versioned, with a feed of changes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from local.sandbox.linkhub.validation import FieldError, check_fields
+from shared.domain.ids import new_id
+from shared.domain.linkhub import ENTITIES
+
+MAX_KEY = 255
+_TABLES = """
+CREATE TABLE IF NOT EXISTS records (
+    sequence INTEGER NOT NULL UNIQUE,  -- the place in the feed of changes: of its last one
+    profile TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    source TEXT NOT NULL,
+    external_key TEXT NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    fields TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    updated_at TEXT NOT NULL,
+    deleted INTEGER NOT NULL,
+    PRIMARY KEY (profile, entity, source, external_key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_feed ON records (profile, entity, sequence);
+CREATE TABLE IF NOT EXISTS answers (
+    profile TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    body_hash BLOB NOT NULL,
+    answer BLOB NOT NULL,
+    given_at REAL NOT NULL,
+    PRIMARY KEY (profile, entity, idempotency_key)
+);
+"""
+_COLUMNS = "sequence, source, external_key, id, fields, version, updated_at, deleted"
+_UPSERT = """
+INSERT INTO records (sequence, profile, entity, source, external_key, id, fields, version,
+                     updated_at, deleted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (profile, entity, source, external_key) DO UPDATE SET
+    sequence = excluded.sequence, fields = excluded.fields, version = excluded.version,
+    updated_at = excluded.updated_at, deleted = excluded.deleted
+"""
+
+
+class Record(NamedTuple):
+    """A record as it stands; `fields` holds what is not empty."""
+
+    sequence: int
+    source: str
+    external_key: str
+    id: str
+    fields: Mapping[str, Any]
+    version: int
+    updated_at: str
+    deleted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire form."""
+        return {
+            "id": self.id,
+            "externalKey": self.external_key,
+            "source": self.source,
+            "fields": self.fields,
+            "version": self.version,
+            "updatedAt": self.updated_at,
+        }
+
+
+class Upserted(NamedTuple):
+    """What became of one input."""
+
+    external_key: str
+    id: str | None
+    outcome: str
+    errors: Sequence[FieldError] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the wire form."""
+        return {
+            "externalKey": self.external_key,
+            "id": self.id,
+            "outcome": self.outcome,
+            "errors": [error._asdict() for error in self.errors],
+        }
+
+
+def _views() -> str:
+    """Return a view per entity, so that a person who opens the file sees columns."""
+    statements = []
+    for name, entity in ENTITIES.items():
+        columns = ", ".join(
+            f"json_extract(fields, '$.{field.name}') AS \"{field.name}\"" for field in entity.fields
+        )
+        view = (
+            f"SELECT external_key, {columns}, id, version, updated_at, source, profile "  # noqa: S608 - our own names
+            f"FROM records WHERE entity = '{name}' AND NOT deleted"
+        )
+        statements.append(f'DROP VIEW IF EXISTS "{name}"; CREATE VIEW "{name}" AS {view};')
+    return "\n".join(statements)
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    sequence, source, key, record_id, fields, version, updated_at, deleted = row
+    return Record(
+        sequence=sequence,
+        source=source,
+        external_key=key,
+        id=record_id,
+        fields=orjson.loads(fields),
+        version=version,
+        updated_at=updated_at,
+        deleted=bool(deleted),
+    )
+
+
+def _key_errors(key: str) -> list[FieldError]:
+    if not key.strip() or key != key.strip():
+        return [FieldError("", "invalid_key", "An external key has no space around it.")]
+    if len(key) > MAX_KEY:
+        return [FieldError("", "invalid_key", f"An external key has at most {MAX_KEY} characters.")]
+    return []
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Records:
+    """The records of every profile. One thread at a time; a batch is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        # autocommit: transactions are begun and ended by name below
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(_TABLES + _views())
+        (last,) = self._db.execute("SELECT coalesce(max(sequence), 0) FROM records").fetchone()
+        self._sequence: int = last
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def counts(self) -> dict[str, int]:
+        """Return how many records of each entity there are, over all profiles."""
+        rows = self._db.execute(
+            "SELECT entity, count(*) FROM records WHERE NOT deleted GROUP BY entity"
+        )
+        return dict.fromkeys(ENTITIES, 0) | dict(rows.fetchall())
+
+    def clear(self) -> None:
+        """Forget every record and answer."""
+        self._db.executescript("DELETE FROM records; DELETE FROM answers;")
+
+    def find_by_keys(
+        self, profile: str, entity: str, source: str, keys: Sequence[str]
+    ) -> dict[str, Record]:
+        """Return the records of these external keys, deleted ones too."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM records WHERE profile = ? AND entity = ? AND source = ?"  # noqa: S608 - our own column names
+            " AND external_key IN (SELECT value FROM json_each(?))",
+            (profile, entity, source, orjson.dumps(list(keys)).decode()),
+        )
+        return {record.external_key: record for record in map(_record, rows)}
+
+    def find_by_ids(self, profile: str, entity: str, ids: Sequence[str]) -> dict[str, Record]:
+        """Return the records of these ids, deleted ones too."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM records WHERE profile = ? AND entity = ?"  # noqa: S608 - our own column names
+            " AND id IN (SELECT value FROM json_each(?))",
+            (profile, entity, orjson.dumps(list(ids)).decode()),
+        )
+        return {record.id: record for record in map(_record, rows)}
+
+    def changes(self, profile: str, entity: str, *, since: int, limit: int) -> list[Record]:
+        """Return up to `limit` records changed after `since`, each once, oldest change first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM records WHERE profile = ? AND entity = ? AND sequence > ?"  # noqa: S608 - our own column names
+            " ORDER BY sequence LIMIT ?",
+            (profile, entity, since, limit),
+        )
+        return [_record(row) for row in rows]
+
+    def upsert(
+        self,
+        profile: str,
+        entity: str,
+        source: str,
+        inputs: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        refused: Mapping[int, FieldError] | None = None,
+    ) -> list[Upserted]:
+        """Write the (external key, fields) pairs; return what became of each, in order.
+
+        Fields that are not named keep their values. `refused`: positions to reject whatever they
+        hold.
+        """
+        known = self.find_by_keys(profile, entity, source, [key for key, _ in inputs])
+        changed: dict[str, Record] = {}
+        results = []
+        now = _now()
+        for position, (key, fields) in enumerate(inputs):
+            old = known.get(key)
+            is_new = old is None or old.deleted
+            values, errors = check_fields(entity, fields, is_new=is_new)
+            errors += _key_errors(key)
+            if refused and position in refused:
+                errors.append(refused[position])
+            if errors:
+                results.append(Upserted(key, old.id if old else None, "rejected", errors))
+                continue
+            before = {} if old is None or is_new else old.fields
+            after = {k: v for k, v in {**before, **values}.items() if v is not None}
+            if old is not None and not is_new and after == before:
+                results.append(Upserted(key, old.id, "unchanged"))
+                continue
+            self._sequence += 1
+            record = Record(
+                sequence=self._sequence,
+                source=source,
+                external_key=key,
+                id=old.id if old else new_id(),
+                fields=after,
+                version=old.version + 1 if old else 1,
+                updated_at=now,
+                deleted=False,
+            )
+            known[key] = changed[key] = record
+            results.append(Upserted(key, record.id, "created" if is_new else "updated"))
+        self._write(profile, entity, changed.values())
+        return results
+
+    def delete(
+        self, profile: str, entity: str, source: str, keys: Sequence[str]
+    ) -> list[tuple[str, str | None, str]]:
+        """Delete the records of these keys; return (key, id, "deleted" or "missing") of each."""
+        known = self.find_by_keys(profile, entity, source, keys)
+        changed: dict[str, Record] = {}
+        results: list[tuple[str, str | None, str]] = []
+        now = _now()
+        for key in keys:
+            old = known.get(key)
+            if old is None or old.deleted:
+                results.append((key, old.id if old else None, "missing"))
+                continue
+            self._sequence += 1
+            known[key] = changed[key] = old._replace(
+                sequence=self._sequence, version=old.version + 1, updated_at=now, deleted=True
+            )
+            results.append((key, old.id, "deleted"))
+        self._write(profile, entity, changed.values())
+        return results
+
+    def _write(self, profile: str, entity: str, records: Iterable[Record]) -> None:
+        rows = [
+            (
+                *(r.sequence, profile, entity, r.source, r.external_key, r.id),
+                *(orjson.dumps(r.fields).decode(), r.version, r.updated_at, r.deleted),
+            )
+            for r in records
+        ]
+        if rows:
+            self._db.executemany(_UPSERT, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything written inside true together, or, where it raises, nothing of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def answer_given(
+        self, profile: str, entity: str, key: str, *, after: float
+    ) -> tuple[bytes, bytes] | None:
+        """Return (hash of the body, answer) of an idempotency key used after that time."""
+        row: tuple[bytes, bytes] | None = self._db.execute(
+            "SELECT body_hash, answer FROM answers"
+            " WHERE profile = ? AND entity = ? AND idempotency_key = ? AND given_at > ?",
+            (profile, entity, key, after),
+        ).fetchone()
+        return row
+
+    def keep_answer(
+        self, profile: str, entity: str, key: str, *, body_hash: bytes, answer: bytes, now: float
+    ) -> None:
+        """Remember the answer an idempotency key got."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
+            (profile, entity, key, body_hash, answer, now),
+        )

@@ -1,0 +1,204 @@
+"""The sandbox's process: every emulator behind two ports of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import uvicorn
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from local.sandbox.door import Door, ErrorBody, Requests
+from local.sandbox.faults import Fault, Faults
+from local.sandbox.hubspot import hubspot_app
+from local.sandbox.hubspot.errors import error_body as hubspot_error
+from local.sandbox.issuer import issuer_app
+from local.sandbox.issuer.app import AUDIENCE
+from local.sandbox.issuer.app import error_body as issuer_error
+from local.sandbox.linkhub import linkhub_app
+from local.sandbox.linkhub.app import problem_body
+from local.sandbox.state import read_private, write_private
+from local.sandbox.web import json_response
+
+_HOST = "127.0.0.1"
+_KEEP_ALIVE_SECONDS = 75
+_STOP_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a sandbox is started; port 0 takes a free one."""
+
+    state_dir: Path
+    port: int = 0
+    convex_port: int = 0
+    deals: int = 25_000
+    convex_zip: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The credentials the emulators accept; made once per state folder."""
+
+    hubspot_token: str
+    linkhub_key: str
+
+    @classmethod
+    def load(cls, path: Path) -> Secrets:
+        """Return those of the file, or new ones, which the file then holds."""
+        kept = read_private(path)
+        if kept:
+            return cls(**orjson.loads(kept))
+        made = {"hubspot_token": f"pat-na1-{uuid.uuid4()}", "linkhub_key": f"lhk-{uuid.uuid4()}"}
+        write_private(path, orjson.dumps(made))
+        return cls(**made)
+
+
+def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIApp, ASGIApp]:
+    """Return the apps of the first port and of Convex's, sharing faults and counters."""
+    from local.sandbox.convex import DEPLOY_KEY, convex_app
+    from local.sandbox.convex import error_body as convex_error
+
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    secrets = Secrets.load(options.state_dir / "sandbox-keys.json")
+    faults, requests = Faults(), Requests()
+
+    def door(provider: str, app: ASGIApp, error_body: ErrorBody) -> ASGIApp:
+        return Door(app, provider=provider, faults=faults, requests=requests, error_body=error_body)
+
+    hubspot = hubspot_app(token=secrets.hubspot_token, faults=faults, deals=options.deals)
+    linkhub = linkhub_app(key=secrets.linkhub_key, state_dir=options.state_dir, faults=faults)
+    issuer = issuer_app(url=f"{url}/issuer", state_dir=options.state_dir, faults=faults)
+    convex = convex_app(state_dir=options.state_dir, zip_file=options.convex_zip, faults=faults)
+    directory = {
+        "hubspot": {"url": f"{url}/hubspot", "token": secrets.hubspot_token},
+        "linkhub": {"url": f"{url}/linkhub", "key": secrets.linkhub_key},
+        "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
+        "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
+    }
+    app = Starlette(
+        routes=[
+            *_control_routes(directory, faults, requests),
+            Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
+            Mount("/linkhub", door("linkhub", linkhub, problem_body)),
+            Mount("/issuer", door("issuer", issuer, issuer_error)),
+        ]
+    )
+    return app, door("convex", convex, convex_error)
+
+
+def _control_routes(
+    directory: dict[str, dict[str, str]], faults: Faults, requests: Requests
+) -> list[Route]:
+    async def show(_: Request) -> Response:
+        return json_response(directory)
+
+    async def list_faults(_: Request) -> Response:
+        active = [fault.model_dump() for fault in faults.active()]
+        return json_response({"active": active, "kinds": faults.kinds()})
+
+    async def add_fault(request: Request) -> Response:
+        try:
+            fault = Fault.model_validate_json(await request.body())
+            faults.add(fault)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)
+            return json_response({"error": wrong}, 400)
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+        return json_response(fault.model_dump(), 201)
+
+    async def clear_faults(request: Request) -> Response:
+        faults.clear(request.query_params.get("provider"))
+        return Response(status_code=204)
+
+    async def report(_: Request) -> Response:
+        return json_response(requests.report())
+
+    async def reset(_: Request) -> Response:
+        requests.reset()
+        return Response(status_code=204)
+
+    handlers: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
+        ("/_sandbox", "GET", show),
+        ("/_faults", "GET", list_faults),
+        ("/_faults", "POST", add_fault),
+        ("/_faults", "DELETE", clear_faults),
+        ("/_requests", "GET", report),
+        ("/_requests", "DELETE", reset),
+    ]
+    return [Route(path, handler, methods=[method]) for path, method, handler in handlers]
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to `serve`, which has two of them to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def run(options: Options) -> int:
+    """Serve until SIGTERM or SIGINT; print one JSON line with both URLs once they answer."""
+    sockets = [_listen(options.port), _listen(options.convex_port)]
+    url, convex_url = (f"http://{_HOST}:{s.getsockname()[1]}" for s in sockets)
+    apps = sandbox_apps(options, url=url, convex_url=convex_url)
+    servers = [_Server(_config(app)) for app in apps]
+    line = orjson.dumps({"url": url, "convex_url": convex_url}).decode()
+    asyncio.run(_serve(servers, sockets, line))
+    return 0
+
+
+def _listen(port: int) -> socket.socket:
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is; without it the second
+    # write of an answer waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((_HOST, port))
+    return listener
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        access_log=False,
+        log_level="critical",  # a cut body is an error to the server, and meant so here
+        date_header=False,  # the door's clock may be skewed
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+async def _serve(servers: list[_Server], sockets: list[socket.socket], line: str) -> None:
+    def stop() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[listener]))
+        for server, listener in zip(servers, sockets, strict=True)
+    ]
+    while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event
+        await asyncio.sleep(0.005)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    await asyncio.gather(*tasks)
