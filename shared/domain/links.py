@@ -50,7 +50,7 @@ def check_external_id(external_id: str) -> None:
             len(external_id) if external_id.isascii() else len(external_id.encode("utf-16-le")) // 2
         )
     except UnicodeEncodeError:
-        message = f"The record's id {ascii(external_id[:80])} is not valid Unicode."
+        message = f"The record's id {external_id[:80]!a} is not valid Unicode."
         raise RecordError(message) from None
     if units > MAX_EXTERNAL_ID:
         raise RecordError(

@@ -1,0 +1,1 @@
+"""Repositories: `get` raises NotFoundError, `find` returns None, lists are pages."""

@@ -1,0 +1,68 @@
+"""Which external record is which LinkHub entity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from shared.domain.links import RecordLink, check_external_id
+from shared.store.lists import chunks
+from shared.store.rows import columns_of, from_row, to_row
+from shared.store.session import SqlSession
+from shared.store.tables import record_links as links
+from shared.store.upserts import upsert
+
+_COLUMNS = columns_of(links, RecordLink)
+_KEY = ("instance_id", "stream", "external_id")
+_KEPT = {*_KEY, "id", "created_at"}
+_UPDATED = tuple(column.name for column in _COLUMNS if column.name not in _KEPT)
+
+
+class SqlLinkRepository:
+    """Record links, read and written some hundreds at a time."""
+
+    def __init__(self, session: SqlSession) -> None:
+        self._session = session
+
+    def get_many(
+        self, instance_id: str, stream: str, external_ids: Iterable[str]
+    ) -> dict[str, RecordLink]:
+        """Return the links there are, those of deleted records too, by external id."""
+        found: dict[str, RecordLink] = {}
+        for chunk in chunks(dict.fromkeys(external_ids)):
+            rows = self._session.all(
+                select(*_COLUMNS).where(
+                    links.c.instance_id == instance_id,
+                    links.c.stream == stream,
+                    links.c.external_id.in_(chunk),
+                )
+            )
+            found.update((row["external_id"], from_row(RecordLink, row)) for row in rows)
+        return found
+
+    def save_many(self, new: Sequence[RecordLink]) -> None:
+        """Store links; one that exists keeps its id and when it was made.
+
+        RecordError for an external id that cannot be stored (see `check_external_id`).
+        """
+        for link in new:
+            check_external_id(link.external_id)
+        upsert(self._session, links, [to_row(link) for link in new], key=_KEY, update=_UPDATED)
+
+    def mark_deleted(
+        self, instance_id: str, stream: str, external_ids: Iterable[str], *, now: datetime
+    ) -> None:
+        """Note that these records are gone; those gone already keep their time."""
+        for chunk in chunks(dict.fromkeys(external_ids)):
+            self._session.run(
+                update(links)
+                .where(
+                    links.c.instance_id == instance_id,
+                    links.c.stream == stream,
+                    links.c.external_id.in_(chunk),
+                    links.c.deleted_at.is_(None),
+                )
+                .values(deleted_at=now, updated_at=now)
+            )

@@ -1,0 +1,176 @@
+"""What jobs did, and the records with problems."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from shared.domain.changes import RecordProblem
+from shared.domain.ids import new_id
+from shared.domain.jobs import LogRecord, SyncLog
+from shared.domain.paging import ListQuery, Slice
+from shared.domain.tallies import Tally
+from shared.errors import NotFoundError
+from shared.store.lists import chunks, fetch_slice, where_given
+from shared.store.rows import columns_of, from_row, to_row
+from shared.store.session import SqlSession
+from shared.store.tables import sync_jobs
+from shared.store.tables import sync_log_records as records
+from shared.store.tables import sync_logs as logs
+from shared.store.upserts import upsert
+
+_COUNTS = ("success", "warning", "error", "unchanged", "deleted")
+_COLUMNS = [
+    *columns_of(logs, SyncLog, without=("tally",)),
+    *(logs.c[f"records_{name}"] for name in _COUNTS),
+]
+_RECORD_COLUMNS = columns_of(records, LogRecord)
+
+
+class SqlLogRepository:
+    """One log a job, and a bounded number of records with problems in each."""
+
+    def __init__(self, session: SqlSession) -> None:
+        self._session = session
+
+    def start(self, log: SyncLog) -> None:
+        """Store a log unless its job has one already, which then stays as it is.
+
+        NotFoundError where there is no such job.
+        """
+        job = self._session.first(
+            select(sync_jobs.c.profile_id).where(sync_jobs.c.id == log.job_id)
+        )
+        if job is None:
+            raise NotFoundError("There is no such job.")
+        row = to_row(log, without=("tally",)) | _counts(log.tally)
+        row["profile_id"] = job["profile_id"]
+        upsert(self._session, logs, [row], key=("job_id",))
+
+    def get(self, log_id: str, *, profile_id: str | None = None) -> SyncLog:
+        """Return a log of this profile (None: of any); NotFoundError if there is none."""
+        statement = select(*_COLUMNS).where(logs.c.id == log_id)
+        row = self._session.first(where_given(statement, (logs.c.profile_id, profile_id)))
+        if row is None:
+            raise NotFoundError("There is no such log.")
+        return _log(row)
+
+    def find_by_job(self, job_id: str) -> SyncLog | None:
+        """Return a job's log, None before its first run."""
+        row = self._session.first(select(*_COLUMNS).where(logs.c.job_id == job_id))
+        return None if row is None else _log(row)
+
+    def set_progress(self, job_id: str, tally: Tally, *, duration_ms: int, now: datetime) -> None:
+        """Bring a running job's log up to date."""
+        values = _counts(tally) | {"duration_ms": duration_ms, "logged_at": now, "updated_at": now}
+        self._session.run(update(logs).where(logs.c.job_id == job_id).values(**values))
+
+    def finish(
+        self,
+        job_id: str,
+        *,
+        status: str,
+        success: bool,
+        error_message: str,
+        error_stack_trace: str,
+        duration_ms: int,
+        now: datetime,
+    ) -> None:
+        """Say how a job ended; its counts stay as the last progress set them."""
+        self._session.run(
+            update(logs)
+            .where(logs.c.job_id == job_id)
+            .values(
+                status=status,
+                success=success,
+                error_message=error_message,
+                error_stack_trace=error_stack_trace,
+                duration_ms=duration_ms,
+                logged_at=now,
+                updated_at=now,
+            )
+        )
+
+    def list_page(self, profile_id: str, query: ListQuery) -> Slice[SyncLog]:
+        """Return a profile's logs, newest first, narrowed by time, status and provider."""
+        statement = where_given(
+            select(*_COLUMNS).where(logs.c.profile_id == profile_id),
+            (logs.c.status, query.status),
+            (logs.c.provider, query.provider),
+        )
+        return fetch_slice(self._session, statement, logs, query, _log)
+
+    def add_records(
+        self, log_id: str, problems: Sequence[RecordProblem], *, cap: int, now: datetime
+    ) -> None:
+        """Store problems, the same one (stream, record, field) once.
+
+        Beyond `cap` rows they are only counted in `records_capped`: at least once each, and once
+        more when the page they came with is repeated.
+        """
+        new = {problem_hash(problem): problem for problem in problems}
+        for chunk in chunks(list(new)):
+            for row in self._session.all(
+                select(records.c.problem_hash).where(
+                    records.c.log_id == log_id, records.c.problem_hash.in_(chunk)
+                )
+            ):
+                del new[row["problem_hash"]]
+        if not new:
+            return
+        count = select(func.count().label("stored")).where(records.c.log_id == log_id)
+        counted = self._session.first(count)
+        room = max(0, cap - (counted["stored"] if counted else 0))
+        kept = list(new.items())[:room]
+        rows = [_record_row(log_id, key, problem, now) for key, problem in kept]
+        upsert(self._session, records, rows, key=("log_id", "problem_hash"))
+        if len(new) > room:
+            capped = logs.c.records_capped + (len(new) - room)
+            self._session.run(update(logs).where(logs.c.id == log_id).values(records_capped=capped))
+
+    def list_records_page(self, log_id: str, query: ListQuery) -> Slice[LogRecord]:
+        """Return a log's records, newest first; `status` is a severity here."""
+        statement = where_given(
+            select(*_RECORD_COLUMNS).where(records.c.log_id == log_id),
+            (records.c.severity, query.status),
+        )
+        return fetch_slice(
+            self._session, statement, records, query, lambda row: from_row(LogRecord, row)
+        )
+
+
+def problem_hash(problem: RecordProblem) -> str:
+    """Return what makes two problems of one log the same: stream, record and field."""
+    key = json.dumps([problem.stream, problem.key, problem.field])
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _record_row(log_id: str, key: str, problem: RecordProblem, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "log_id": log_id,
+        "problem_hash": key,
+        "stream": problem.stream,
+        "external_id": problem.key,
+        "field": problem.field,
+        "severity": problem.severity,
+        "error": problem.message,
+        "resolved_at": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    counts = {f"records_{name}": getattr(tally, name) for name in _COUNTS}
+    return counts | {"records_processed": tally.processed}
+
+
+def _log(row: Mapping[Any, Any]) -> SyncLog:
+    tally = Tally(**{name: row[f"records_{name}"] for name in _COUNTS})
+    return from_row(SyncLog, row, tally=tally)

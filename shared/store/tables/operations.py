@@ -1,0 +1,97 @@
+"""What keeps the service itself in order: breakers, budgets, mails and the audit trail."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+)
+
+from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
+from shared.store.types import Json, Key, Label, LongText, Name, UtcDateTime
+
+UNSENT: Final = "status = 'pending'"
+
+provider_health = Table(
+    "provider_health",
+    metadata,
+    id_column(),
+    Column("provider", Key(64), nullable=False),
+    Column("account", Name(255), nullable=False),
+    Column("circuit_state", Key(16), nullable=False),
+    Column("failures", Integer(), nullable=False),
+    Column("opened_at", UtcDateTime(), nullable=True),
+    Column("budget_left", BigInteger(), nullable=True),
+    Column("resets_at", UtcDateTime(), nullable=True),
+    *timestamps(),
+    UniqueConstraint("provider", "account"),
+)
+
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    id_column(),
+    Column("caller", Name(255), nullable=False),
+    Column("bucket", Key(32), nullable=False),
+    Column("tokens", Float(53), nullable=False),
+    Column("refilled_at", UtcDateTime(), nullable=False),
+    *timestamps(),
+    UniqueConstraint("caller", "bucket"),
+)
+
+notification_settings = Table(
+    "notification_settings",
+    metadata,
+    id_column(),
+    Column("profile_id", Key(), ForeignKey("integrator_profiles.id"), nullable=False),
+    Column("recipients", Json(), nullable=False),
+    Column("events", Json(), nullable=False),
+    *timestamps(),
+    UniqueConstraint("profile_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    id_column(),
+    Column("profile_id", Key(), nullable=False),
+    Column("dedupe_key", Key(128), nullable=False),
+    Column("recipients", Json(), nullable=False),
+    Column("subject", Label(), nullable=False),
+    Column("body", LongText(), nullable=False),
+    Column("status", Key(32), nullable=False),
+    Column("attempts", Integer(), nullable=False),
+    Column("not_before", UtcDateTime(), nullable=False),
+    Column("sent_at", UtcDateTime(), nullable=True),
+    Column("error", Label(2000), nullable=False),
+    *timestamps(),
+    UniqueConstraint("dedupe_key"),
+    filtered_index("ix_outbox_unsent", "not_before", "id", where=UNSENT),
+    Index("ix_outbox_profile_id", "profile_id"),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    id_column(),
+    Column("actor", Label(450), nullable=False),
+    Column("profile_id", Key(), nullable=False),
+    Column("action", Key(64), nullable=False),
+    Column("target", Label(), nullable=False),
+    Column("before", Json(), nullable=False),
+    Column("after", Json(), nullable=False),
+    Column("ip", Label(64), nullable=False),
+    Column("occurred_at", UtcDateTime(), nullable=False),
+    *timestamps(),
+    listing("audit_events"),
+    listing("audit_events", "profile_id"),
+    listing("audit_events", "action"),
+)
