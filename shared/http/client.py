@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import httpx
@@ -115,6 +117,7 @@ class HttpClient:
         self._rate = rate
         self._ladder = ladder or (INTERACTIVE if interactive else BACKGROUND)
         self._max_body = max_body
+        self._date = ""
         self._client = httpx.Client(
             base_url=base_url,
             auth=auth,
@@ -124,6 +127,15 @@ class HttpClient:
             trust_env=False,
             follow_redirects=False,
         )
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The provider's clock as its last answer gave it (`Date`, whole seconds), None if not."""
+        try:
+            at = parsedate_to_datetime(self._date)
+        except ValueError:
+            return None
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
     def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> httpx.Response:
         """Return a hoped-for answer, read to its end.
@@ -218,6 +230,7 @@ class HttpClient:
             raise _AttemptFailedError(cause, unprocessed=True) from None
         except (httpx.TransportError, httpx.DecodingError) as cause:
             raise self._failed(call, cause) from None
+        self._date = response.headers.get("date", "")
         if call.rate is not None:
             call.rate.note(response.headers)
         if response.status_code in call.ok:

@@ -17,7 +17,7 @@ class Paginator:
 
     def __init__(self, *path: str, token: str | None = None) -> None:
         self._path = path
-        self._seen = {token} if token is not None else set()
+        self._seen: set[str | None] = {token} if token is not None else set()
         self.token = token
         self.is_done = False
 
@@ -29,18 +29,19 @@ class Paginator:
         found = answer
         for key in self._path:
             found = found.get(key) if isinstance(found, Mapping) else None
-        if found is None or found == "":
-            self.is_done = True
-            self.token = None
-            return None
-        token = str(found)
+        return self.follow(None if found is None or found == "" else str(found))
+
+    def follow(self, token: str | None) -> str | None:
+        """Do the same with a token already taken from the answer."""
         if token in self._seen:
             raise PermanentError(
                 "The provider named the same next page twice; reading it would never end. "
                 "Report this to the provider."
             )
-        self._seen.add(token)
+        if token is not None:
+            self._seen.add(token)
         self.token = token
+        self.is_done = token is None
         return token
 
 

@@ -1,0 +1,96 @@
+"""HubSpot deals to LinkHub initiatives.
+
+This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
+Beside the credentials, the platform (never a customer) may give these options: `base_url`
+(https://api.hubapi.com), `api_version` (a date such as 2026-03, or v3) and `overlap_seconds` (300).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.domain.mapping import FieldMapping
+from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
+from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
+
+DEALS = "deals"
+
+SPEC = ProviderSpec(
+    slug="hubspot",
+    name="HubSpot",
+    description="Deals of HubSpot CRM become initiatives of LinkHub.",
+    categories=("CRM", "Sales"),
+    directions=(Direction.IMPORT,),
+    sink=SinkKind.LINKHUB,
+    auth_type=AuthType.OAUTH2,
+    docs_url="https://developers.hubspot.com/docs/api-reference/crm-deals-v3/guide",
+    api_key_label="Private app access token",
+    oauth_url="https://app.hubspot.com/oauth/authorize",
+    oauth_scopes=("oauth", "crm.objects.deals.read", "crm.schemas.deals.read"),
+)
+
+_TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
+    "dealstage": {
+        "type": "value_map",
+        "values": {
+            "appointmentscheduled": "ON_TIME",
+            "qualifiedtobuy": "ON_TIME",
+            "presentationscheduled": "ON_TIME",
+            "decisionmakerboughtin": "ON_TIME",
+            "contractsent": "ON_TIME",
+            "closedwon": "FINISHED",
+            "closedlost": "LATE",
+        },
+        "default": "ON_TIME",
+    },
+    "createdate": {"type": "date", "zone": "UTC"},
+    "closedate": {"type": "date", "zone": "UTC"},
+    "amount": {"type": "decimal", "scale": 2},
+}
+"""`dealstage` knows HubSpot's own sales pipeline; the stages of others are numbers the account gave
+them, so a mapping with a value map of its own is what such a customer wants.
+"""
+
+_FIELDS = {
+    "dealname": "name",
+    "dealstage": "status",
+    "createdate": "start_date",
+    "closedate": "end_date",
+    "amount": "budget",
+    "description": "description",
+    "hubspot_owner_id": "owner",
+}
+
+
+def connect(request: ConnectRequest) -> Connection:
+    """Return an opened connection; nothing is sent yet."""
+    from adapters.hubspot.connection import HubSpotConnection
+
+    return HubSpotConnection(request)
+
+
+def default_transform(stream: str, external_field: str) -> Mapping[str, Any] | None:
+    """Return the transform of a deal's property where a mapping has none."""
+    return _TRANSFORMS.get(external_field) if stream == DEALS else None
+
+
+def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, str]]:
+    """Return what is wrong with mappings beyond their types: streams HubSpot does not offer."""
+    return [
+        (mapping.external_field, f"HubSpot offers {DEALS!r}, not {mapping.stream!r}.")
+        for mapping in mappings
+        if mapping.stream != DEALS
+    ]
+
+
+PROVIDER = ProviderDefinition(
+    spec=SPEC,
+    connect=connect,
+    default_mappings=tuple(
+        FieldMapping(stream=DEALS, external_field=external, entity="initiatives", field=field)
+        for external, field in _FIELDS.items()
+    ),
+    validate_mapping=validate_mapping,
+    default_transform=default_transform,
+)
