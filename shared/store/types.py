@@ -212,20 +212,23 @@ class EnumText(TypeDecorator[Member], Generic[Member]):
         return None if value is None else self.members(value)
 
 
-def dump_json(value: Any) -> str:
-    """Return compact JSON that every database can hold."""
-    text = json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
-    )
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain)
-    return text
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON.")
+
+
+_COMPACT: Final[Any] = {"allow_nan": False, "separators": (",", ":"), "default": _plain}
+_readable = json.JSONEncoder(ensure_ascii=False, **_COMPACT)
+_escaped = json.JSONEncoder(ensure_ascii=True, **_COMPACT)
+
+
+def dump_json(value: Any) -> str:
+    """Return compact JSON that every database can hold: a lone surrogate stays escaped."""
+    text = _readable.encode(value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return _escaped.encode(value)
+    return text
 
 
 def _without_surrogates(text: str) -> str:

@@ -108,9 +108,17 @@ class SqlInstanceRepository:
     def set_status(
         self, instance_id: str, status: InstanceStatus, reason: str, *, now: datetime
     ) -> None:
-        """Set what machines found; the ETag stays. NotFoundError if there is no such instance."""
+        """Set what machines found; the ETag stays. A deleted instance stays as it is."""
         values = {"status": status, "status_reason": reason, "updated_at": now}
-        self._must_change(_change(instance_id).values(**values))
+        self._session.run(_change(instance_id).values(**values))
+
+    def heal(self, instance_id: str, *, now: datetime) -> None:
+        """Make an instance in status ERROR active again; any other stays as it is."""
+        self._session.run(
+            _change(instance_id)
+            .where(instances.c.status == InstanceStatus.ERROR)
+            .values(status=InstanceStatus.ACTIVE, status_reason="", updated_at=now)
+        )
 
     def soft_delete(self, instance_id: str, *, now: datetime) -> None:
         """Make the instance as good as none; its jobs and logs stay."""

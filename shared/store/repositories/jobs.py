@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from shared.domain.checkpoints import Mode
 from shared.domain.instances import Instance
 from shared.domain.jobs import FINAL_STATUSES, Job, JobStatus
 from shared.domain.paging import ListQuery, Slice
@@ -160,6 +161,10 @@ class SqlJobRepository:
                 updated_at=now,
             )
         )
+
+    def set_mode(self, job_id: str, mode: Mode, *, now: datetime) -> None:
+        """Note the mode a run really uses: an incremental job may have to read everything."""
+        self._session.run(update(jobs).where(jobs.c.id == job_id).values(mode=mode, updated_at=now))
 
     def set_enqueued(self, job_id: str, *, now: datetime) -> None:
         """Note that a message for this job was sent."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from shared.domain.changes import RecordProblem
+from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
 from shared.domain.jobs import LogRecord, SyncLog
 from shared.domain.paging import ListQuery, Slice
@@ -64,6 +65,12 @@ class SqlLogRepository:
         """Return a job's log, None before its first run."""
         row = self._session.first(select(*_COLUMNS).where(logs.c.job_id == job_id))
         return None if row is None else _log(row)
+
+    def set_mode(self, job_id: str, mode: Mode, *, now: datetime) -> None:
+        """Note the mode a run really uses."""
+        self._session.run(
+            update(logs).where(logs.c.job_id == job_id).values(mode=mode, updated_at=now)
+        )
 
     def set_progress(self, job_id: str, tally: Tally, *, duration_ms: int, now: datetime) -> None:
         """Bring a running job's log up to date."""
@@ -142,6 +149,13 @@ class SqlLogRepository:
         return fetch_slice(
             self._session, statement, records, query, lambda row: from_row(LogRecord, row)
         )
+
+    def prune_records(self, before: datetime, *, limit: int) -> int:
+        """Remove at most `limit` of the records made before that time; return how many."""
+        oldest = select(records.c.id).where(records.c.created_at < before)
+        oldest = oldest.order_by(records.c.created_at, records.c.id).limit(limit)
+        removed = delete(records).where(records.c.id.in_(oldest)).returning(records.c.id)
+        return len(self._session.all(removed))
 
 
 def problem_hash(problem: RecordProblem) -> str:

@@ -107,6 +107,7 @@ sync_log_records = Table(
     Column("resolved_at", UtcDateTime(), nullable=True),
     *timestamps(),
     UniqueConstraint("log_id", "problem_hash"),
+    listing("sync_log_records"),
     listing("sync_log_records", "log_id"),
     listing("sync_log_records", "log_id", "severity"),
 )

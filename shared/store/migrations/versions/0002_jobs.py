@@ -171,6 +171,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_sync_log_records_created", "sync_log_records", ["created_at", "id"], unique=False
+    )
+    op.create_index(
         "ix_sync_log_records_log_id_created",
         "sync_log_records",
         ["log_id", "created_at", "id"],
