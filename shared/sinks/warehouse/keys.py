@@ -1,0 +1,41 @@
+"""Keys that every database can hold and tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.sinks.warehouse.types import KEY, KEY_LENGTH
+from shared.sinks.warehouse.values import is_encodable
+
+
+def key_faults(pairs: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[int, str]:
+    """Return what is wrong with each (key, record) that cannot be a row, by its position."""
+    if not pairs:
+        return {}
+    keys = [key for key, _ in pairs]
+    if [record.get(KEY, key) for key, record in pairs] == keys:
+        joined = "".join(keys)
+        if (
+            joined.isascii()
+            and "\0" not in joined
+            and " " not in joined
+            and all(0 < length <= KEY_LENGTH for length in set(map(len, keys)))
+        ):
+            return {}
+    found = ((row, _fault(key, record)) for row, (key, record) in enumerate(pairs))
+    return {row: fault for row, fault in found if fault}
+
+
+def _fault(key: str, record: Mapping[str, Any]) -> str:
+    if record.get(KEY, key) != key:
+        return "The record's _id is not its key."
+    if not key:
+        return "The _id is empty."
+    if "\0" in key or not is_encodable(key):
+        return "The _id holds a NUL or half a character, which no table can."
+    if len(key.encode("utf-16-le")) > 2 * KEY_LENGTH:
+        return f"The _id is longer than {KEY_LENGTH} characters."
+    if key.endswith(" "):
+        return "The _id ends with a space, which SQL Server ignores when it compares."
+    return ""

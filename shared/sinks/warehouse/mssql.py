@@ -1,0 +1,242 @@
+"""SQL Server, Azure SQL and Babelfish, by any ODBC driver.
+
+Rows travel as JSON text and are taken apart by OPENJSON: one parameter for thousands of rows,
+inside our own transaction, the same with Microsoft's driver and with FreeTDS. No MERGE, and
+nothing else the three databases understand differently.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.errors import PermanentError
+from shared.sinks.warehouse.packing import all_finite, may_hold_negative_zero
+from shared.sinks.warehouse.types import COMPANION, KEY, KEY_LENGTH, Column, ColumnType
+from shared.sinks.warehouse.values import is_encodable, is_negative_zero
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_COLLATION = "Latin1_General_100_BIN2"
+_JSON_TEXT = "CAST(? AS NVARCHAR(MAX))"
+_TYPES = {
+    ColumnType.TEXT: "NVARCHAR(MAX)",
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.FLOAT: "FLOAT(53)",
+    ColumnType.BOOLEAN: "BIT",
+    ColumnType.BINARY: "VARBINARY(MAX)",
+    ColumnType.JSON: "NVARCHAR(MAX)",
+}
+AT_CONNECT: Final = ("SET NOCOUNT ON", "SET XACT_ABORT ON", "SET LOCK_TIMEOUT 60000")
+"""NOCOUNT: an error behind a row count would stay unseen. XACT_ABORT: an error ends it all."""
+ROWS_A_CALL: Final = 5_000
+BYTES_A_CALL: Final = 4 * 1024 * 1024
+"""A call ends with whichever limit is reached first; one large row makes a call of its own."""
+
+
+def quote(name: str) -> str:
+    """Return an identifier that means `name` and nothing else."""
+    return "[" + name.replace("]", "]]") + "]"
+
+
+class MssqlDialect:
+    """See `Dialect`. `schema` is '' for the login's default one."""
+
+    max_columns = 900
+
+    def __init__(self, *, schema: str = "") -> None:
+        self.schema = schema
+
+    def holds_text(self, text: str) -> bool:
+        """Whether the text survives the way through JSON: no NUL, no lone surrogate."""
+        return "\0" not in text and is_encodable(text)
+
+    def holds_float(self, number: float) -> bool:
+        """FLOAT knows neither NaN nor infinities nor subnormal numbers; of -0.0 nobody says."""
+        if number == 0:
+            return not is_negative_zero(number)
+        return sys.float_info.min <= abs(number) <= sys.float_info.max
+
+    def holds_all_floats(self, numbers: array[float]) -> bool:
+        """Whether every one is zero or a normal number."""
+        if not all_finite(numbers) or may_hold_negative_zero(numbers):
+            return False
+        return all(number == 0 or abs(number) >= sys.float_info.min for number in numbers)
+
+    def table(self, name: str) -> str:
+        """Return a table's quoted name with its schema."""
+        return f"{quote(self.schema)}.{quote(name)}" if self.schema else quote(name)
+
+    def prepare(self, engine: Engine) -> None:
+        """Set every new session's options."""
+        from sqlalchemy import event
+
+        @event.listens_for(engine, "connect")
+        def connected(raw: Any, _record: Any) -> None:
+            cursor = raw.cursor()
+            for statement in AT_CONNECT:
+                cursor.execute(statement)
+            cursor.close()
+            raw.commit()
+
+    def check(self, connection: Connection) -> None:
+        """Raise PermanentError when the schema does not exist."""
+        if self.schema and _scalar(connection, "SELECT SCHEMA_ID(?)", self.schema) is None:
+            raise PermanentError(
+                f"The warehouse has no schema {self.schema!r}: create it, or name another one."
+            )
+
+    def has_object(self, connection: Connection, name: str) -> bool:
+        """Ask the catalogue, which compares under the database's collation."""
+        given = [self.schema] if self.schema else []
+        return _scalar(connection, object_query(self.schema), *given, name) is not None
+
+    def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Create a table with its primary key."""
+        _run(connection, create_table(self.table(table), columns))
+
+    def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Add the columns by one statement."""
+        _run(connection, f"ALTER TABLE {self.table(table)} ADD {_definitions(columns)}")
+
+    def seal(self, connection: Connection, table: str, *, index: str) -> None:
+        """Nothing to do: the primary key was there from the start."""
+
+    def insert(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[Column],
+        rows: Iterable[tuple[Any, ...]],
+        *,
+        with_companion: bool,
+    ) -> None:
+        """Insert in calls of bounded rows and bytes."""
+        types = [ColumnType.TEXT, *(column.type for column in columns), ColumnType.JSON]
+        sql = insert_rows(self.table(table), columns, with_companion=with_companion)
+        for text in json_calls(rows, types):
+            _run(connection, sql, text)
+
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> None:
+        """Delete all of them by one statement a call."""
+        for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
+            _run(connection, f"DELETE FROM {self.table(table)} {_WITH_KEYS}", text)  # noqa: S608  quoted
+
+    def clear(self, connection: Connection, table: str) -> None:
+        """Delete every row."""
+        _run(connection, f"DELETE FROM {self.table(table)}")  # noqa: S608  quoted
+
+    def count(self, connection: Connection, table: str) -> int:
+        """Return how many rows there are."""
+        return int(_scalar(connection, f"SELECT COUNT_BIG(*) FROM {self.table(table)}"))  # noqa: S608  quoted
+
+    def first_repeated_key(self, connection: Connection, table: str) -> str | None:
+        """None: the primary key lets no key stand twice."""
+
+    def drop(self, connection: Connection, table: str) -> None:
+        """Drop a table if it is there."""
+        if self.has_object(connection, table):
+            _run(connection, f"DROP TABLE {self.table(table)}")
+
+    def rename(self, connection: Connection, table: str, new: str) -> None:
+        """Rename by sp_rename, which is transactional too."""
+        _run(connection, RENAME, self.table(table), new)
+
+
+RENAME: Final = "EXEC sp_rename @objname = ?, @newname = ?, @objtype = N'OBJECT'"
+_WITH_KEYS = (
+    f"WHERE {quote(KEY)} IN (SELECT [c0] COLLATE {_COLLATION} "  # noqa: S608  constants
+    f"FROM OPENJSON({_JSON_TEXT}) WITH ([c0] NVARCHAR({KEY_LENGTH}) '$.c0'))"
+)
+
+
+def object_query(schema: str) -> str:
+    """Return the query that finds an object by schema (where there is one) and name."""
+    where = "SCHEMA_ID(?)" if schema else "SCHEMA_ID()"
+    return f"SELECT 1 FROM sys.objects WHERE schema_id = {where} AND name = ?"  # noqa: S608  constants
+
+
+def create_table(table: str, columns: Sequence[Column]) -> str:
+    """Return the statement that creates a (quoted) table."""
+    key = f"{quote(KEY)} NVARCHAR({KEY_LENGTH}) COLLATE {_COLLATION} NOT NULL PRIMARY KEY"
+    companion = f"{quote(COMPANION)} NVARCHAR(MAX) NULL"
+    parts = [key, *([_definitions(columns)] if columns else []), companion]
+    return f"CREATE TABLE {table} ({', '.join(parts)})"
+
+
+def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
+    """Return the statement that inserts the rows of one JSON text: `[{"c0": key, "c1": …}, …]`."""
+    shown = [quote(KEY)]
+    taken = ["[c0]"]
+    read = [f"[c0] NVARCHAR({KEY_LENGTH}) '$.c0'"]
+    for position, column in enumerate(columns, start=1):
+        alias = f"c{position}"
+        is_binary = column.type is ColumnType.BINARY
+        shown.append(quote(column.name))
+        # Hexadecimal digits, because OPENJSON leaves base64 alone in some versions only.
+        taken.append(f"CONVERT(VARBINARY(MAX), [{alias}], 2)" if is_binary else f"[{alias}]")
+        sql_type = "NVARCHAR(MAX)" if is_binary else _TYPES[column.type]
+        read.append(f"[{alias}] {sql_type} '$.{alias}'")
+    if with_companion:
+        alias = f"c{len(columns) + 1}"
+        shown.append(quote(COMPANION))
+        taken.append(f"[{alias}]")
+        read.append(f"[{alias}] NVARCHAR(MAX) '$.{alias}'")
+    return (
+        f"INSERT INTO {table} ({', '.join(shown)}) SELECT {', '.join(taken)} "  # noqa: S608  quoted
+        f"FROM OPENJSON({_JSON_TEXT}) WITH ({', '.join(read)})"
+    )
+
+
+def json_calls(rows: Iterable[tuple[Any, ...]], types: Sequence[ColumnType]) -> Iterator[str]:
+    """Yield JSON arrays of the rows, each within the limits of one call; NULLs are left out."""
+    import orjson
+
+    aliases = [f"c{position}" for position in range(len(types))]
+    hexed = [position for position, kind in enumerate(types) if kind is ColumnType.BINARY]
+    bits = [position for position, kind in enumerate(types) if kind is ColumnType.BOOLEAN]
+    parts: list[bytes] = []
+    size = 0
+    for row in rows:
+        values = list(row)
+        for position in hexed:
+            values[position] = None if row[position] is None else row[position].hex()
+        for position in bits:
+            values[position] = None if row[position] is None else int(row[position])
+        named = zip(aliases, values, strict=False)
+        part = orjson.dumps({alias: value for alias, value in named if value is not None})
+        if parts and (len(parts) >= ROWS_A_CALL or size + len(part) > BYTES_A_CALL):
+            yield _array(parts)
+            parts, size = [], 0
+        parts.append(part)
+        size += len(part)
+    if parts:
+        yield _array(parts)
+
+
+def _definitions(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{quote(column.name)} {_TYPES[column.type]} NULL" for column in columns)
+
+
+def _array(parts: list[bytes]) -> str:
+    return (b"[" + b",".join(parts) + b"]").decode()
+
+
+def _run(connection: Connection, sql: str, *values: str) -> None:
+    """Execute, and look at every result: an error may hide behind the first one."""
+    raw: Any = connection.connection.driver_connection
+    cursor = raw.cursor()
+    try:
+        cursor.execute(sql, values)
+        while cursor.nextset():
+            pass
+    finally:
+        cursor.close()
+
+
+def _scalar(connection: Connection, sql: str, *values: str) -> Any:
+    row = connection.exec_driver_sql(sql, values).first()
+    return None if row is None else row[0]

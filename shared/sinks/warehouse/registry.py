@@ -1,0 +1,174 @@
+"""Which tables of the warehouse are ours. No other table is ever dropped, renamed or written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from shared.sinks.warehouse.names import bounded_key
+from shared.sinks.warehouse.state import Tables
+from shared.sinks.warehouse.types import BASE_COLUMNS, Column
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Role(StrEnum):
+    """STAGING: being loaded. LIVE: what people query. PREVIOUS: the generation before."""
+
+    STAGING = "staging"
+    LIVE = "live"
+    PREVIOUS = "previous"
+
+
+@dataclass(slots=True, kw_only=True)
+class OwnedTable:
+    """A table of ours; `stream` and `scope` are bounded keys.
+
+    `target_name` is the live name, which a staging table gets when it is swapped in. `rejected`
+    counts the records of this load that were not written. `checkpoint` is what was true when the
+    table became live.
+    """
+
+    stream: str
+    role: Role
+    scope: str
+    table_name: str
+    target_name: str
+    columns: list[Column] = field(default_factory=lambda: list(BASE_COLUMNS))
+    generation: int
+    row_count: int = 0
+    rejected: int = 0
+    job_id: str
+    checkpoint: str | None = None
+    loaded_at: datetime | None = None
+
+
+class Registry:
+    """The tables of one instance."""
+
+    def __init__(self, tables: Tables, *, instance_id: str, now: Callable[[], datetime]) -> None:
+        self._table = tables.registry
+        self._instance_id = instance_id
+        self._now = now
+
+    def list_all(self, connection: Connection) -> list[OwnedTable]:
+        """Return every table of this instance, by stream and role."""
+        table = self._table
+        rows = connection.execute(
+            select(table)
+            .where(table.c.instance_id == self._instance_id)
+            .order_by(table.c.stream, table.c.role)
+        ).mappings()
+        return [
+            OwnedTable(
+                stream=row["stream"],
+                role=Role(row["role"]),
+                scope=row["scope"],
+                table_name=row["table_name"],
+                target_name=row["target_name"],
+                columns=[Column.from_json(item) for item in json.loads(row["columns"])],
+                generation=row["generation"],
+                row_count=row["row_count"],
+                rejected=row["rejected"],
+                job_id=row["job_id"],
+                checkpoint=row["checkpoint"],
+                loaded_at=row["loaded_at"],
+            )
+            for row in rows
+        ]
+
+    def list_role(
+        self, connection: Connection, role: Role, *, scope: str | None = None
+    ) -> Sequence[OwnedTable]:
+        """Return the tables in one role, of one scope if it is given."""
+        return [
+            owned
+            for owned in self.list_all(connection)
+            if owned.role is role and (scope is None or owned.scope == bounded_key(scope))
+        ]
+
+    def find(self, connection: Connection, stream: str, role: Role) -> OwnedTable | None:
+        """Return the stream's table in a role, None if it has none."""
+        key = bounded_key(stream)
+        found = (o for o in self.list_all(connection) if o.stream == key and o.role is role)
+        return next(found, None)
+
+    def owners_of(self, connection: Connection, name: str) -> list[tuple[str, str]]:
+        """Return (instance id, stream) of all, of any instance, who have or will get this name."""
+        table = self._table
+        wanted = name.lower()
+        rows = connection.execute(
+            select(table.c.instance_id, table.c.stream)
+            .where(
+                or_(
+                    func.lower(table.c.table_name) == wanted,
+                    func.lower(table.c.target_name) == wanted,
+                )
+            )
+            .distinct()
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def save(self, connection: Connection, owned: OwnedTable) -> None:
+        """Add the table, or replace what is known of this stream in this role."""
+        self.remove(connection, owned)
+        connection.execute(
+            insert(self._table).values(
+                instance_id=self._instance_id,
+                stream=owned.stream,
+                role=owned.role.value,
+                scope=owned.scope,
+                table_name=owned.table_name,
+                target_name=owned.target_name,
+                columns=json.dumps([column.to_json() for column in owned.columns]),
+                generation=owned.generation,
+                row_count=owned.row_count,
+                rejected=owned.rejected,
+                job_id=owned.job_id,
+                checkpoint=owned.checkpoint,
+                loaded_at=owned.loaded_at,
+            )
+        )
+
+    def promote(
+        self, connection: Connection, owned: OwnedTable, *, job_id: str, checkpoint: str
+    ) -> None:
+        """Record that a staging table, already renamed, is the live one now."""
+        self._change(
+            connection,
+            owned,
+            role=Role.LIVE,
+            table_name=owned.target_name,
+            row_count=owned.row_count,
+            job_id=job_id,
+            checkpoint=checkpoint,
+            loaded_at=self._now(),
+        )
+
+    def retire(self, connection: Connection, owned: OwnedTable, *, name: str) -> None:
+        """Record that the live table, already renamed, is the previous one now."""
+        self._change(
+            connection, owned, role=Role.PREVIOUS, table_name=name, target_name=owned.target_name
+        )
+
+    def remove(self, connection: Connection, owned: OwnedTable) -> None:
+        """Forget a table; it is dropped or was never made."""
+        connection.execute(delete(self._table).where(*self._this(owned)))
+
+    def _change(self, connection: Connection, owned: OwnedTable, **values: Any) -> None:
+        connection.execute(update(self._table).where(*self._this(owned)).values(**values))
+
+    def _this(self, owned: OwnedTable) -> tuple[Any, ...]:
+        columns = self._table.c
+        return (
+            columns.instance_id == self._instance_id,
+            columns.stream == owned.stream,
+            columns.role == owned.role.value,
+        )

@@ -1,0 +1,270 @@
+"""The warehouse as a `Sink`: rows and checkpoint in one database, moved in one transaction.
+
+    begin    takes the scope for this run; a fresh full load drops what an earlier one staged
+    write    stages rows in the open transaction, in tables nobody queries
+    commit   checkpoint and rows, together
+    finish   checks the staged tables and makes them the live ones, all in one transaction
+
+A crash at any line leaves the last commit: the next run goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from shared.domain.changes import Change
+from shared.domain.checkpoints import Mode, SavedCheckpoint, Stage
+from shared.errors import PermanentError
+from shared.ports.sink import FinishResult, WriteResult
+from shared.sinks.warehouse.dialect import Dialect
+from shared.sinks.warehouse.errors import BrokenLoadError, translated
+from shared.sinks.warehouse.mssql import MssqlDialect
+from shared.sinks.warehouse.names import is_plain_prefix
+from shared.sinks.warehouse.ownership import Estate
+from shared.sinks.warehouse.registry import Registry, Role
+from shared.sinks.warehouse.sqlite import SqliteDialect
+from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
+from shared.sinks.warehouse.swap import loads_of, swap_in
+from shared.sinks.warehouse.writer import TableWriter
+
+_log = logging.getLogger(__name__)
+
+BATCH_SIZE = 5_000
+
+
+class WarehouseSink:
+    """One run's way into a warehouse; used by one thread.
+
+    Tables of other instances and of other people are never touched. Every method raises
+    TransientError when the database cannot answer now, AuthError when it refuses the login and
+    PermanentError when it refuses the rest; whatever was uncommitted is rolled back by then.
+    """
+
+    batch_size = BATCH_SIZE
+
+    def __init__(
+        self,
+        *,
+        url: str | URL,
+        instance_id: str,
+        run_id: str,
+        table_prefix: str = "",
+        schema: str = "",
+        keep_generations: bool = True,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Prepare; nothing is opened yet. `schema` means nothing on SQLite.
+
+        Raise PermanentError for a URL or a prefix that cannot be used.
+        """
+        if not is_plain_prefix(table_prefix):
+            raise PermanentError(
+                f"The table prefix {table_prefix!a} cannot be used: at most 40 ASCII letters, "
+                "digits and underscores."
+            )
+        self._dialect, self._engine = _open_engine(url, schema=schema)
+        self._tables = Tables(self._dialect.schema)
+        self._states = ScopeStates(self._tables, instance_id=instance_id, run_id=run_id, now=now)
+        self._estate = Estate(
+            instance_id=instance_id,
+            prefix=table_prefix,
+            dialect=self._dialect,
+            registry=Registry(self._tables, instance_id=instance_id, now=now),
+        )
+        self._keep_generations = keep_generations
+        self._connection: Connection | None = None
+        self._writers: dict[str, TableWriter] = {}
+        self._begun: dict[str, SavedCheckpoint] = {}
+        self._seen: dict[str, int] = {}
+
+    def load(self, scope: str) -> SavedCheckpoint | None:
+        """Return the scope's checkpoint, None where it was never read."""
+        with self._transaction() as connection:
+            saved, self._seen[scope] = self._states.find(connection, scope)
+            connection.commit()
+        return saved
+
+    def begin(self, scope: str, saved: SavedCheckpoint) -> None:
+        """Take the scope for this run; drop staged tables unless `saved` goes on with them.
+
+        Raise TransientError if another run moved the scope on since our `load`.
+        """
+        with self._transaction() as connection:
+            seen = self._seen.pop(scope, None)
+            if seen is None:
+                _, seen = self._states.find(connection, scope)
+            self._states.claim(connection, scope, saved, seen=seen)
+            if not _goes_on(saved):
+                self._drop_staged(connection, scope)
+            connection.commit()
+        self._begun[scope] = saved
+
+    def write(self, scope: str, changes: Sequence[Change]) -> WriteResult:
+        """Write a batch in the open transaction; raise LeaseLostError if the scope is not ours.
+
+        Raise BrokenLoadError (a PermanentError) for a key that comes twice in a full load.
+        """
+        with self._transaction(scope) as connection:
+            return self._writer(scope).write(connection, changes)
+
+    def commit(self, scope: str, saved: SavedCheckpoint) -> None:
+        """Make rows and checkpoint count, together; raise LeaseLostError if we were overtaken."""
+        with self._transaction() as connection:
+            self._writer(scope).flush(connection)
+            self._states.save(connection, scope, saved)
+            connection.commit()
+        self._seen.pop(scope, None)
+
+    def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
+        """Store `saved` as finished; swap in what a full load staged. Doing it again is harmless.
+
+        What was written and not committed is rolled back first. Raise BrokenLoadError (a
+        PermanentError) when a table has other rows than `totals` says: nothing is swapped, what
+        was staged is dropped and the scope counts as never read.
+        """
+        self._reset()
+        saved = replace(saved, stage=Stage.FINISHED)
+        with self._transaction(scope) as connection:
+            stored, _ = self._states.find(connection, scope)
+            done = stored is not None and stored.stage is Stage.FINISHED
+            if stored is not None and done and stored.job_id == saved.job_id:
+                job_id = saved.job_id
+                loads = loads_of(connection, self._estate, scope=scope, job_id=job_id)
+            else:
+                loads = self._swap(connection, scope, saved, totals)
+                self._states.save(connection, scope, saved)
+            connection.commit()
+        self._seen.pop(scope, None)
+        return FinishResult(loads=loads)
+
+    def close(self) -> None:
+        """Roll back what was not committed and release the connection."""
+        self._reset()
+        self._engine.dispose()
+
+    def _swap(
+        self,
+        connection: Connection,
+        scope: str,
+        saved: SavedCheckpoint,
+        totals: Mapping[str, int],
+    ) -> Sequence[Any]:
+        if saved.mode is not Mode.FULL:
+            return ()
+        return swap_in(
+            connection,
+            self._estate,
+            scope=scope,
+            saved=saved,
+            totals=totals,
+            keep_previous=self._keep_generations,
+        )
+
+    @contextmanager
+    def _transaction(self, scope: str = "") -> Iterator[Connection]:
+        """Give the open transaction, or begin one and lock `scope` in it; an error ends it."""
+        try:
+            connection = self._connection
+            if connection is None:
+                connection = self._connection = self._engine.connect()
+                self._dialect.check(connection)
+                self._tables.create_missing(connection)
+                connection.commit()
+            if not connection.in_transaction():
+                connection.begin()
+                if scope:
+                    self._states.hold(connection, scope)
+            yield connection
+        except BrokenLoadError:
+            self._reset()
+            self._void(scope)
+            raise
+        except (SQLAlchemyError, self._driver_error) as error:
+            self._reset()
+            raise translated(error) from None
+        except BaseException:
+            self._reset()
+            raise
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        """The driver's base class: bulk inserts go past SQLAlchemy."""
+        error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
+        return error
+
+    def _writer(self, scope: str) -> TableWriter:
+        writer = self._writers.get(scope)
+        if writer is None:
+            saved = self._begun[scope]
+            writer = self._writers[scope] = TableWriter(
+                self._estate, scope=scope, mode=saved.mode, job_id=saved.job_id
+            )
+        return writer
+
+    def _drop_staged(self, connection: Connection, scope: str) -> None:
+        for owned in self._estate.registry.list_role(connection, Role.STAGING, scope=scope):
+            self._estate.drop(connection, owned)
+
+    def _void(self, scope: str) -> None:
+        """After a load that cannot succeed: the next run of whatever job starts afresh."""
+        try:
+            with self._transaction(scope) as connection:
+                self._drop_staged(connection, scope)
+                self._states.save(connection, scope, None)
+                connection.commit()
+        except Exception:  # noqa: BLE001  the caller's error matters more
+            _log.exception("The staged tables of scope %r could not be dropped.", scope)
+
+    def _reset(self) -> None:
+        """Roll back, and forget whatever was true only inside the transaction."""
+        connection, self._connection = self._connection, None
+        self._writers.clear()
+        if connection is None:
+            return
+        try:
+            connection.rollback()
+            connection.close()
+        except Exception:  # noqa: BLE001  a broken connection has nothing left to roll back
+            connection.invalidate()
+
+
+def _goes_on(saved: SavedCheckpoint) -> bool:
+    """Whether a full load is under way that `saved` belongs to."""
+    has_read = saved.checkpoint.resume is not None or saved.stage is not Stage.READING
+    return saved.mode is Mode.FULL and has_read
+
+
+def _open_engine(url: str | URL, *, schema: str) -> tuple[Dialect, Any]:
+    """Return the dialect and an engine without a pool; the URL is in no error."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        raise PermanentError("The warehouse's address is not a database URL.") from None
+    dialect: Dialect
+    if backend == "sqlite":
+        dialect = SqliteDialect()
+        options: dict[str, Any] = {"connect_args": {"timeout": 60}}
+    elif backend == "mssql":
+        dialect = MssqlDialect(schema=schema)
+        # FreeTDS cannot take input sizes, and its process dies of fast_executemany: neither is
+        # needed, every statement here has one row of parameters.
+        options = {
+            "use_setinputsizes": False,
+            "fast_executemany": False,
+            "use_insertmanyvalues": False,
+        }
+    else:
+        raise PermanentError(f"A warehouse is SQL Server or SQLite, not {backend}.")
+    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, **options)
+    dialect.prepare(engine)
+    return dialect, engine

@@ -1,0 +1,156 @@
+"""SQLite: the embedded warehouse, a file of its own."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shared.sinks.warehouse.packing import all_finite, may_hold_negative_zero
+from shared.sinks.warehouse.types import COMPANION, KEY, Column, ColumnType
+from shared.sinks.warehouse.values import is_encodable, is_negative_zero
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_TYPES = {
+    ColumnType.TEXT: "TEXT",
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.FLOAT: "REAL",
+    ColumnType.BOOLEAN: "BOOLEAN",
+    ColumnType.BINARY: "BLOB",
+    ColumnType.JSON: "TEXT",
+}
+_AT_CONNECT = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -16384",
+    # Else renaming a live table would rewrite a person's views to show the old generation.
+    "PRAGMA legacy_alter_table = ON",
+)
+
+
+def quote(name: str) -> str:
+    """Return an identifier that means `name` and nothing else."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class SqliteDialect:
+    """See `Dialect`. The unique index is built once the rows are in, by one sort: kept up row by
+    row under random keys it costs more than the rows themselves.
+    """
+
+    max_columns = 900
+    schema = ""
+
+    def holds_text(self, text: str) -> bool:
+        """Whether the text has a UTF-8 form; NUL is fine."""
+        return is_encodable(text)
+
+    def holds_float(self, number: float) -> bool:
+        """NaN would become NULL and -0.0 would become 0.0 (sqlite.org/floatingpoint.html)."""
+        return number == number and not is_negative_zero(number)  # noqa: PLR0124  NaN differs from itself
+
+    def holds_all_floats(self, numbers: array[float]) -> bool:
+        """Whether there is neither a NaN, an infinity nor a -0.0 among them."""
+        return all_finite(numbers) and not may_hold_negative_zero(numbers)
+
+    def prepare(self, engine: Engine) -> None:
+        """Let us begin transactions ourselves, as writers: a reader that turns writer may fail."""
+        from sqlalchemy import event
+
+        @event.listens_for(engine, "connect")
+        def connected(raw: Any, _record: Any) -> None:
+            raw.isolation_level = None
+            for pragma in _AT_CONNECT:
+                raw.execute(pragma)
+
+        @event.listens_for(engine, "begin")
+        def begun(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def check(self, connection: Connection) -> None:
+        """Nothing to check: there are no schemas."""
+
+    def has_object(self, connection: Connection, name: str) -> bool:
+        """Ask the catalogue, which folds the case of ASCII letters."""
+        sql = "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+        return connection.exec_driver_sql(sql, (name,)).first() is not None
+
+    def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Create a table; its key becomes unique when it is sealed."""
+        connection.exec_driver_sql(create_table(table, columns))
+
+    def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Add one column after the other."""
+        for column in columns:
+            connection.exec_driver_sql(
+                f"ALTER TABLE {quote(table)} ADD COLUMN {_definition(column)}"
+            )
+
+    def seal(self, connection: Connection, table: str, *, index: str) -> None:
+        """Build the unique index of the key."""
+        connection.exec_driver_sql(
+            f"CREATE UNIQUE INDEX {quote(index)} ON {quote(table)} ({quote(KEY)})"
+        )
+
+    def insert(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[Column],
+        rows: Iterable[tuple[Any, ...]],
+        *,
+        with_companion: bool,
+    ) -> None:
+        """Hand the rows to the driver, which takes them one by one from the iterator."""
+        raw: Any = connection.connection.driver_connection
+        raw.executemany(insert_rows(table, columns, with_companion=with_companion), rows)
+
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> None:
+        """Delete key by key, through the index."""
+        raw: Any = connection.connection.driver_connection
+        sql = f"DELETE FROM {quote(table)} WHERE {quote(KEY)} = ?"  # noqa: S608  quoted
+        raw.executemany(sql, [(key,) for key in keys])
+
+    def clear(self, connection: Connection, table: str) -> None:
+        """Delete every row."""
+        connection.exec_driver_sql(f"DELETE FROM {quote(table)}")  # noqa: S608  quoted
+
+    def count(self, connection: Connection, table: str) -> int:
+        """Return how many rows there are."""
+        sql = f"SELECT COUNT(*) FROM {quote(table)}"  # noqa: S608  quoted
+        return int(connection.exec_driver_sql(sql).scalar_one())
+
+    def first_repeated_key(self, connection: Connection, table: str) -> str | None:
+        """Group by the key."""
+        key = quote(KEY)
+        sql = f"SELECT {key} FROM {quote(table)} GROUP BY {key} HAVING COUNT(*) > 1 LIMIT 1"  # noqa: S608  quoted
+        row = connection.exec_driver_sql(sql).first()
+        return None if row is None else str(row[0])
+
+    def drop(self, connection: Connection, table: str) -> None:
+        """Drop a table if it is there, and its index with it."""
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote(table)}")
+
+    def rename(self, connection: Connection, table: str, new: str) -> None:
+        """Rename a table, inside the transaction."""
+        connection.exec_driver_sql(f"ALTER TABLE {quote(table)} RENAME TO {quote(new)}")
+
+
+def create_table(table: str, columns: Sequence[Column]) -> str:
+    """Return the statement that creates a table."""
+    parts = [f"{quote(KEY)} TEXT NOT NULL", *map(_definition, columns), f"{quote(COMPANION)} TEXT"]
+    return f"CREATE TABLE {quote(table)} ({', '.join(parts)})"
+
+
+def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
+    """Return the statement that inserts one row by position."""
+    names = [KEY, *(column.name for column in columns), *([COMPANION] if with_companion else [])]
+    quoted = ", ".join(map(quote, names))
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {quote(table)} ({quoted}) VALUES ({marks})"  # noqa: S608  quoted
+
+
+def _definition(column: Column) -> str:
+    return f"{quote(column.name)} {_TYPES[column.type]}"

@@ -1,0 +1,76 @@
+"""Column types, and which one a field's first values ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+KEY: Final = "_id"
+"""The primary key of every table: the record's key at its source."""
+CREATED: Final = "_creationTime"
+"""When Convex created the document: milliseconds since the epoch, a float."""
+COMPANION: Final = "_linkhub_extra"
+"""JSON object of the values their columns cannot hold: field to exact value."""
+KEY_LENGTH: Final = 128
+"""The longest key, in UTF-16 code units as SQL Server counts them."""
+EXACT_INTEGERS: Final = 2**53
+"""Up to here, either side of zero, a double holds every integer."""
+
+
+class ColumnType(StrEnum):
+    """What a column holds; a dialect knows its own word for each."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    BINARY = "binary"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column: the source's `field` it holds, and the `name` it has in the table."""
+
+    field: str
+    name: str
+    type: ColumnType
+
+    def to_json(self) -> dict[str, str]:
+        """Return what the registry keeps."""
+        return {"field": self.field, "name": self.name, "type": self.type.value}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the value `to_json` described."""
+        return cls(field=data["field"], name=data["name"], type=ColumnType(data["type"]))
+
+
+BASE_COLUMNS: Final = (Column(field=CREATED, name=CREATED, type=ColumnType.FLOAT),)
+"""What every table has beside its key and its companion, even an empty one."""
+
+KINDS: Final[dict[type, ColumnType]] = {
+    str: ColumnType.TEXT,
+    int: ColumnType.INTEGER,
+    float: ColumnType.FLOAT,
+    bool: ColumnType.BOOLEAN,
+    bytes: ColumnType.BINARY,
+    dict: ColumnType.JSON,
+    list: ColumnType.JSON,
+}
+"""The types a source may hand over, None aside."""
+
+
+def infer(types: AbstractSet[type]) -> ColumnType:
+    """Return the column type for values of these Python types, all of them in KINDS.
+
+    Integers among floats make a FLOAT; any other mixture is JSON, which holds everything.
+    """
+    kinds = {KINDS[kind] for kind in types}
+    if len(kinds) == 1:
+        return kinds.pop()
+    if kinds == {ColumnType.INTEGER, ColumnType.FLOAT}:
+        return ColumnType.FLOAT
+    return ColumnType.JSON
