@@ -1,0 +1,167 @@
+// LinkHub Integrator: everything one environment needs, in one resource group.
+// No secret is a parameter or an output: each service is reached with the app's managed identity.
+targetScope = 'resourceGroup'
+
+@description('Short name of the environment, the beginning of every resource name.')
+@minLength(3)
+@maxLength(11)
+param name string
+
+@description('Azure region; one that offers Flex Consumption.')
+param location string = resourceGroup().location
+
+@description('Python version of the app.')
+@allowed(['3.11', '3.12', '3.13'])
+param pythonVersion string = '3.12'
+
+@description('Memory of an instance in MB.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('Instances at most, over all functions; 40 is the lowest the platform takes.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+@description('Requests one instance serves at a time, and threads of its worker; not below the jobs it runs at a time (host.json: batchSize + newBatchThreshold).')
+@minValue(6)
+@maxValue(32)
+param concurrency int = 8
+
+@description('Origins of the dashboard, such as https://dashboard.example.com.')
+param allowedOrigins array = []
+
+@description('Entra group or user that administers the SQL server: its display name.')
+param sqlAdminName string
+
+@description('Entra group or user that administers the SQL server: its object id.')
+param sqlAdminObjectId string
+
+@description('What the SQL administrator is.')
+@allowed(['Group', 'User', 'Application'])
+param sqlAdminType string = 'Group'
+
+@description('Minutes without use after which the database pauses; -1 for never.')
+param sqlAutoPauseMinutes int = -1
+
+@description('Issuer of the callers\' tokens, such as https://login.microsoftonline.com/<tenant>/v2.0.')
+param oidcIssuer string
+
+@description('Audience that callers\' tokens must name.')
+param oidcAudience string
+
+@description('Role in a token that makes its caller an administrator.')
+param oidcAdminRole string = 'integrator.admin'
+
+@description('Base address of the LinkHub API.')
+param linkhubApiUrl string
+
+@description('Name of the Key Vault secret that holds the key of the LinkHub API; the secret itself is put there by hand.')
+param linkhubApiKeySecret string = 'linkhub-api-key'
+
+@description('Tags of every resource.')
+param tags object = {}
+
+var base = toLower(name)
+var suffix = uniqueString(resourceGroup().id, base)
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  params: {
+    name: 'id-${base}-${suffix}'
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    workspaceName: 'log-${base}-${suffix}'
+    insightsName: 'appi-${base}-${suffix}'
+    location: location
+    tags: tags
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  params: {
+    // 24 characters at most: a storage account takes no dashes
+    name: take('st${replace(base, '-', '')}${suffix}', 24)
+    location: location
+    tags: tags
+  }
+}
+
+module keyVault 'modules/key-vault.bicep' = {
+  name: 'key-vault'
+  params: {
+    name: take('kv-${base}-${suffix}', 24)
+    location: location
+    tags: tags
+  }
+}
+
+module sql 'modules/sql.bicep' = {
+  name: 'sql'
+  params: {
+    serverName: 'sql-${base}-${suffix}'
+    location: location
+    adminName: sqlAdminName
+    adminObjectId: sqlAdminObjectId
+    adminType: sqlAdminType
+    autoPauseMinutes: sqlAutoPauseMinutes
+    tags: tags
+  }
+}
+
+module roles 'modules/roles.bicep' = {
+  name: 'roles'
+  params: {
+    principalId: identity.outputs.principalId
+    storageName: storage.outputs.name
+    keyVaultName: keyVault.outputs.name
+    insightsName: monitoring.outputs.insightsName
+  }
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  name: 'function-app'
+  params: {
+    name: 'func-${base}-${suffix}'
+    planName: 'plan-${base}-${suffix}'
+    location: location
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageName: storage.outputs.name
+    deploymentContainer: storage.outputs.deploymentContainer
+    insightsName: monitoring.outputs.insightsName
+    keyVaultName: keyVault.outputs.name
+    databaseUrl: sql.outputs.databaseUrl
+    pythonVersion: pythonVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    concurrency: concurrency
+    allowedOrigins: allowedOrigins
+    oidcIssuer: oidcIssuer
+    oidcAudience: oidcAudience
+    oidcAdminRole: oidcAdminRole
+    linkhubApiUrl: linkhubApiUrl
+    linkhubApiKeySecret: linkhubApiKeySecret
+    tags: tags
+  }
+  // The host reads its storage as soon as it starts.
+  dependsOn: [
+    roles
+  ]
+}
+
+output functionAppName string = functionApp.outputs.name
+output functionAppHost string = functionApp.outputs.host
+output identityName string = identity.outputs.name
+output keyVaultName string = keyVault.outputs.name
+output keyVaultId string = keyVault.outputs.id
+output keyVaultUrl string = keyVault.outputs.url
+output sqlServerName string = sql.outputs.serverName
+output databaseUrl string = sql.outputs.databaseUrl
