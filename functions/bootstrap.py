@@ -8,26 +8,25 @@ settings.
 from __future__ import annotations
 
 import tempfile
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters import find_provider
-from shared.domain.providers import SinkKind
 from shared.domain.times import utc_now
 from shared.errors import PermanentError
-from shared.ports.queue import JobQueue
-from shared.ports.tokens import TokenVerifier
-from shared.ports.vault import Vault
-from shared.services.connections import Connector
-from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.store.unit_of_work import UnitOfWork
-
+    from shared.domain.mapping import RecordMapper
+    from shared.ports.queue import JobQueue
     from shared.ports.sink import Sink
+    from shared.ports.tokens import TokenVerifier
+    from shared.ports.vault import Vault
+    from shared.services.connections import Connector
     from shared.services.runs import RunPorts, SinkRequest
+    from shared.settings import Settings
     from shared.store.database import Database
+    from shared.store.unit_of_work import UnitOfWork
 
 
 class App:
@@ -50,7 +49,7 @@ class App:
         url = _needed(self.settings.database_url, "DATABASE_URL")
         return Database(url, access_token=token)
 
-    def open_uow(self, *, read_only: bool = False) -> UnitOfWork:
+    def open_uow(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         """Return a new unit of work."""
         return self.database.open_uow(read_only=read_only)
 
@@ -104,6 +103,9 @@ class App:
     @cached_property
     def connector(self) -> Connector:
         """Opens connections to providers."""
+        from adapters import find_provider
+        from shared.services.connections import Connector
+
         settings = self.settings
         return Connector(
             find_provider=find_provider,
@@ -140,10 +142,10 @@ class App:
         )
 
     def open_sink(self, request: SinkRequest) -> Sink:
-        """Return the sink a run writes to; the run closes it."""
-        if request.kind is SinkKind.WAREHOUSE:
+        """Return the sink a run writes to, LinkHub where records are mapped; the run closes it."""
+        if request.mapper is None:
             return self._warehouse_sink(request)
-        return self._linkhub_sink(request)
+        return self._linkhub_sink(request, request.mapper)
 
     def _warehouse_sink(self, request: SinkRequest) -> Sink:
         from shared.sinks.warehouse import WarehouseSink
@@ -155,7 +157,7 @@ class App:
             table_prefix=request.set_up.instance.connection_key,
         )
 
-    def _linkhub_sink(self, request: SinkRequest) -> Sink:
+    def _linkhub_sink(self, request: SinkRequest, mapper: RecordMapper) -> Sink:
         from shared.sinks.linkhub import LinkHubClient, LinkHubSink
 
         client = LinkHubClient(
@@ -170,7 +172,7 @@ class App:
             instance=request.set_up.instance,
             job_id=request.job.id,
             run_id=request.job.run_id,
-            mapper=request.mapper,
+            mapper=mapper,
             lease_until=request.run_log.lease_until,
             now=self.now,
         )
@@ -187,6 +189,8 @@ class App:
 @lru_cache(maxsize=1)
 def app() -> App:
     """Return this process's app, made from the environment on the first call."""
+    from shared.settings import Settings
+
     return App(Settings.from_env())
 
 

@@ -98,14 +98,15 @@ def _wrapped(
         return response
 
     # The worker reads annotations: functools.wraps would hand it the handler's own.
-    return update_wrapper(wrapper, handler, assigned=("__module__", "__name__", "__doc__"))
+    update_wrapper(wrapper, handler, assigned=("__module__", "__name__", "__doc__"))
+    return wrapper
 
 
 def _bearer_token(req: func.HttpRequest) -> str:
     scheme, _, token = req.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("Send `Authorization: Bearer <token>`.")
-    return token.strip()
+    return str(token).strip()
 
 
 def body_of(req: func.HttpRequest, model: type[Body]) -> Body:

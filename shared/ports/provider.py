@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.domain.changes import Change, Page, RecordProblem
 from shared.domain.checkpoints import Checkpoint
-from shared.domain.mapping import FieldMapping
 from shared.domain.providers import ProviderSpec, Stream
 
 if TYPE_CHECKING:
     import httpx
+
+    from shared.domain.mapping import FieldMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -66,7 +66,9 @@ def save_profile(
             )
             uow.profiles.add(profile)
         else:
-            profile = replace(old, updated_at=moment, **values)
+            profile = replace(
+                old, name=name, email=email, locale=locale, time_zone=time_zone, updated_at=moment
+            )
             uow.profiles.save(profile)
         record_act(
             uow,

@@ -78,7 +78,6 @@ class RunLimits:
 class SinkRequest:
     """What a sink is opened with; `mapper` is None for a warehouse."""
 
-    kind: SinkKind
     set_up: SetUp
     job: Job
     mapper: RecordMapper | None
@@ -228,7 +227,6 @@ class _Run:
                 sleep=heartbeat.sleep,
             )
             request = SinkRequest(
-                kind=spec.sink,
                 set_up=set_up,
                 job=job,
                 mapper=mapper,

@@ -1,0 +1,49 @@
+"""What every test gets: no network but loopback, and SQL Server only where there is one."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+import pytest
+
+SQLSERVER_URL = "TEST_SQLSERVER_URL"
+
+
+class NetworkBlockedError(Exception):
+    """A test tried to leave this machine."""
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else None
+        if host not in (None, "localhost") and not _is_allowed(str(host)):
+            raise NetworkBlockedError(f"tests reach loopback only, not {host}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_allowed(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback or _is_sql_server(host)
+    except ValueError:
+        return False
+
+
+def _is_sql_server(host: str) -> bool:
+    return host in os.environ.get(SQLSERVER_URL, "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get(SQLSERVER_URL):
+        return
+    skip = pytest.mark.skip(reason=f"needs a SQL Server: set {SQLSERVER_URL}")
+    for item in items:
+        if item.get_closest_marker("sqlserver"):
+            item.add_marker(skip)
