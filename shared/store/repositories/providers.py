@@ -46,6 +46,11 @@ class SqlProviderRepository:
         rows = self._session.all(statement.order_by(providers.c.name, providers.c.slug))
         return [_entry(row) for row in rows]
 
+    def list_slugs(self) -> Sequence[str]:
+        """Return the slugs of all providers, switched off or not."""
+        statement = select(providers.c.slug).order_by(providers.c.slug)
+        return [row["slug"] for row in self._session.all(statement)]
+
     def get(self, slug: str) -> CatalogueEntry:
         """Return a provider, switched off or not; NotFoundError for an unknown slug."""
         row = self._session.first(select(providers).where(providers.c.slug == slug))
