@@ -208,8 +208,8 @@ class ConvexConnection:
         try:
             self._api.request()
         except InProgressError:
-            running = self._api.latest()
-            is_ours = running is not None and running.is_running and not running.component
+            newest = before if before and before.is_running else self._api.latest()
+            is_ours = newest is not None and newest.is_running and not newest.component
             return "" if is_ours else None
         return before.id if before else ""
 

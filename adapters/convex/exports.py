@@ -31,7 +31,6 @@ FRUITLESS_ATTEMPTS = 5
 """How often in a row a download may be cut without getting any further."""
 
 _LATEST = "_system/cli/exports:getLatest"
-_CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
 
@@ -188,7 +187,7 @@ def _write(response: httpx.Response, part: Path, *, start: int) -> Iterator[None
         part.touch()
         with part.open("r+b") as file:
             file.seek(start)
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():  # sized chunks would hold back what came before a cut
                 file.write(chunk)
                 noted += len(chunk)
                 if noted >= PIECE:
