@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 from shared.domain.fields import Field, FieldType, Option
 
+MAX_WHOLE_DIGITS = 15
+"""Digits LinkHub takes before the point of a decimal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:

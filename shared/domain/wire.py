@@ -13,7 +13,6 @@ from datetime import UTC, date
 from typing import Any
 
 from shared.domain.conversions import (
-    MAX_DIGITS,
     Rounding,
     format_instant,
     quote,
@@ -25,6 +24,7 @@ from shared.domain.conversions import (
     round_number,
 )
 from shared.domain.fields import Field, FieldType
+from shared.domain.linkhub import MAX_WHOLE_DIGITS
 from shared.errors import RecordError
 
 WireValue = str | int | bool | None
@@ -100,9 +100,9 @@ def _decimal(field: Field) -> Convert:
 
     def convert(value: Any) -> WireValue:
         number = round_number(read_number(value), scale, Rounding.REJECT)
-        if number.adjusted() + 1 + scale > MAX_DIGITS:
+        if number.adjusted() >= MAX_WHOLE_DIGITS:
             raise RecordError(
-                f"{quote(value)} is too large: {MAX_DIGITS - scale} digits fit before the point."
+                f"{quote(value)} is too large: {MAX_WHOLE_DIGITS} digits fit before the point."
             )
         if (low is not None and number < low) or (high is not None and number > high):
             raise RecordError(f"{quote(value)} is not between {low} and {high}.")

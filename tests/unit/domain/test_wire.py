@@ -44,7 +44,7 @@ def field(name: str) -> Field:
         ("progress", "50.0", 50),
         ("progress", 7, 7),
         ("budget", "12.5", "12.50"),
-        ("budget", 10**30, str(10**30) + ".00"),
+        ("budget", 10**15 - 1, "999999999999999.00"),
         ("budget", Decimal("-0.00"), "0.00"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_fitting_value_becomes_its_wire_form(name: str, value: Any, wire: Any)
         ("progress", 12.5, "whole numbers"),
         ("progress", True, "is no number"),
         ("budget", "12.505", "only 2 digits after the point"),
-        ("budget", "1" * 37, "36 digits fit before the point"),
+        ("budget", 10**15, "15 digits fit before the point"),
         ("budget", "1,5", "is no number"),
     ],
 )
@@ -108,7 +108,7 @@ def test_any_json_value_fits_or_is_a_record_error(target: Field, value: Any) -> 
 
 
 @given(
-    st.decimals(min_value=-(10**30), max_value=10**30, allow_nan=False, places=2),
+    st.decimals(min_value=-(10**14), max_value=10**14, allow_nan=False, places=2),
     st.sampled_from([str, Decimal]),
 )
 def test_an_amount_keeps_its_value_and_has_two_digits(amount: Decimal, form: Any) -> None:

@@ -1,0 +1,96 @@
+"""One batch of changes, made ready for LinkHub: the part of the sink that needs no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
+from shared.domain.links import check_external_id
+from shared.domain.mapping import EntityRecord, RecordMapper
+from shared.errors import RecordError
+
+RecordKey = tuple[str, str]
+"""(stream, external id)"""
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
+
+
+class ReadyRecord(NamedTuple):
+    """A mapped record, its fields as canonical JSON, and the hash of entity and fields."""
+
+    record: EntityRecord
+    fields: str
+    sent_hash: str
+
+    @property
+    def key(self) -> RecordKey:
+        """Which external record this is."""
+        return self.record.stream, self.record.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyBatch:
+    """What is left of a batch: at most one change of each record.
+
+    `failed` counts the records `problems` speaks of.
+    """
+
+    upserts: Sequence[ReadyRecord]
+    deletes: Sequence[RecordKey]
+    problems: Sequence[RecordProblem]
+    failed: int
+
+
+def prepare_batch(changes: Sequence[Change], mapper: RecordMapper) -> ReadyBatch:
+    """Map a batch. Of several changes of one record the last counts, in its own place.
+
+    A record that cannot be mapped, or whose id cannot be kept, becomes problems. A truncate is
+    passed over: it says that what follows is everything, and to LinkHub deletes travel only on
+    proof. A delete of an id that cannot be kept is passed over too: no such record was ever sent.
+    """
+    latest: dict[RecordKey, Upsert | Delete] = {}
+    for change in changes:
+        if isinstance(change, Truncate):
+            continue
+        key = (change.stream, change.key)
+        latest.pop(key, None)
+        latest[key] = change
+    upserts: list[ReadyRecord] = []
+    deletes: list[RecordKey] = []
+    problems: list[RecordProblem] = []
+    failed = 0
+    for key, change in latest.items():
+        found = _key_problem(change)
+        if isinstance(change, Delete):
+            if not found:
+                deletes.append(key)
+            continue
+        mapped = found or mapper.map(*change)
+        if isinstance(mapped, list):
+            problems += mapped
+            failed += 1
+        else:
+            upserts.append(_ready(mapped))
+    return ReadyBatch(upserts=upserts, deletes=deletes, problems=problems, failed=failed)
+
+
+def _key_problem(change: Upsert | Delete) -> list[RecordProblem]:
+    try:
+        check_external_id(change.key)
+    except RecordError as error:
+        # the id itself cannot be kept, not even in a log
+        key = change.key[:80].rstrip().encode(errors="replace").decode().replace("\0", "�")
+        return [RecordProblem(stream=change.stream, key=key, message=error.message)]
+    return []
+
+
+def _ready(record: EntityRecord) -> ReadyRecord:
+    fields = _encode(record.fields)
+    digest = hashlib.sha256(f"{record.entity}\n{fields}".encode()).hexdigest()
+    return ReadyRecord(record, fields, digest)
