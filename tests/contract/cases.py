@@ -1,0 +1,135 @@
+"""One entry per provider: all the contract suite needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.sandbox.convex import DEPLOY_KEY
+from shared.errors import AuthError, PermanentError, SyncError, TransientError
+from tests import convex_kit
+from tests.sandbox_kit import running_sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emulator:
+    """A provider's emulator that answers on loopback, and the way into it.
+
+    `fault(kind, **options)` switches a fault on, `heal()` all of them off.
+    """
+
+    credentials: Mapping[str, str]
+    options: Mapping[str, str]
+    fault: Callable[..., None]
+    heal: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultCase:
+    """A bad day: what is switched on, and what a read from the start ends in.
+
+    `ends_in` None: the read comes through, with exactly what it gives on a good day.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ends_in: type[SyncError] | None = None
+
+    @property
+    def id(self) -> str:
+        """A name for the test's parameter."""
+        end = self.ends_in.__name__ if self.ends_in else "recovers"
+        return "-".join([self.kind, *(str(value) for value in self.options.values()), end])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderCase:
+    """How the suite tests one provider.
+
+    `start(folder)` runs its emulator, with data for at least `least_pages` pages. `bad_credentials`
+    have the right form but open nothing. `can_get`: single records can be read; where not, `get`
+    is refused with PermanentError. `faults` are the emulator's own and the common ones with other
+    ends than usual; 401, 429, 503, slow and cut answers are tested for every provider anyway.
+    """
+
+    slug: str
+    scope: str
+    start: Callable[[Path], AbstractContextManager[Emulator]]
+    bad_credentials: Mapping[str, str]
+    least_pages: int = 3
+    can_get: bool = True
+    faults: tuple[FaultCase, ...] = ()
+
+
+@contextmanager
+def _hubspot(folder: Path) -> Iterator[Emulator]:
+    with running_sandbox(folder, deals=300) as sandbox:
+        entry = sandbox.directory["hubspot"]
+        unlimited = {"search_per_second": 0}  # the suite does not really wait
+        httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
+        yield Emulator(
+            credentials={"api_key": entry["token"]},
+            options={"base_url": entry["url"]},
+            fault=lambda kind, **options: sandbox.fault("hubspot", kind, **options),
+            heal=sandbox.heal,
+        )
+
+
+@contextmanager
+def _convex(folder: Path) -> Iterator[Emulator]:
+    export = folder / "export.zip"
+    convex_kit.small_export(export)
+    with convex_kit.serve(state_dir=folder, zip_file=export) as server:
+
+        def fault(kind: str, *, count: int | None = None, **options: Any) -> None:
+            server.fault(kind, count=count, **options)
+
+        yield Emulator(
+            credentials={"api_key": DEPLOY_KEY},
+            options={"deployment_url": server.url},
+            fault=fault,
+            heal=server.faults.clear,
+        )
+
+
+CASES = (
+    ProviderCase(
+        slug="hubspot",
+        scope="deals",
+        start=_hubspot,
+        bad_credentials={"api_key": "pat-na1-00000000-0000-0000-0000-000000000000"},
+        least_pages=6,
+        faults=(
+            FaultCase(kind="repeated_after", ends_in=PermanentError),
+            FaultCase(kind="malformed", options={"count": 2}),
+            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
+            FaultCase(kind="server_error", options={"status": 502, "count": 3}),
+            FaultCase(kind="server_error", options={"status": 477}, ends_in=TransientError),
+            FaultCase(kind="server_error", options={"status": 414}, ends_in=PermanentError),
+            FaultCase(kind="server_error", options={"status": 403}, ends_in=AuthError),
+        ),
+    ),
+    ProviderCase(
+        slug="convex",
+        scope="*",
+        start=_convex,
+        bad_credentials={"api_key": "prod:sandbox-animal-123|00000000"},
+        can_get=False,
+        faults=(
+            FaultCase(kind="export_in_progress", options={"count": 2}),
+            FaultCase(kind="malformed", options={"count": 2, "path": "/api/query"}),
+            FaultCase(kind="export_failed", options={"count": 1}, ends_in=TransientError),
+            FaultCase(kind="export_canceled", options={"count": 1}, ends_in=PermanentError),
+            FaultCase(kind="export_slow", options={"polls": 4}),
+            FaultCase(kind="forbidden", ends_in=AuthError),
+            FaultCase(kind="expired", options={"count": 1}),
+            FaultCase(kind="expired", ends_in=TransientError),
+            FaultCase(kind="no_ranges"),
+        ),
+    ),
+)
