@@ -7,5 +7,5 @@ param allowedOrigins = ['https://dashboard.example.com']
 param sqlAdminName = 'sql-admins'
 param sqlAdminObjectId = '00000000-0000-0000-0000-000000000000'
 param oidcIssuer = 'https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/v2.0'
-param oidcAudience = 'api://linkhub-integrator'
+param oidcAudience = '00000000-0000-0000-0000-000000000000'
 param linkhubApiUrl = 'https://api.linkhub.example.com'
