@@ -34,7 +34,7 @@ def test_several_processes_lose_nothing(path: Path) -> None:
     """Four processes that start a new vault at the same moment all find their secrets in it."""
     each = 8
     writers = [
-        subprocess.Popen(  # noqa: S603  # our own program
+        subprocess.Popen(
             [sys.executable, "-c", _WRITER, str(path), f"writer{number}", str(each)],
             stdin=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
