@@ -56,7 +56,9 @@ def selected_fields(set_up: SetUp, spec: ProviderSpec) -> Mapping[str, Sequence[
         return {selection.stream: () for selection in set_up.selections}
     fields: dict[str, dict[str, None]] = {}
     for rule in set_up.mappings:
-        fields.setdefault(rule.stream, {})[rule.external_field] = None
+        wanted = fields.setdefault(rule.stream, {})
+        if rule.external_field:  # a constant reads none
+            wanted[rule.external_field] = None
     return {stream: tuple(names) for stream, names in fields.items()}
 
 
