@@ -70,7 +70,7 @@ def run_host(
     words = [word for name, value in flags.items() for word in (_option(name), str(value))]
     log_path = app_dir / f"host-{time.monotonic_ns()}.log"
     with log_path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own module and a test's words
+        process = subprocess.Popen(
             [sys.executable, "-m", "local.host", "--app", str(app_dir), *words],
             cwd=ROOT,
             env={**_clean_env(), **(env or {})},

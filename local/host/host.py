@@ -54,59 +54,59 @@ class ServeOptions:
 
 
 class Host:
-    """One loaded app with its triggers."""
+    """One loaded app with its triggers; making it raises HostError for what cannot work."""
 
     def __init__(
-        self, options: ServeOptions, *, host: HostOptions, functions: tuple[Function, ...]
+        self,
+        options: ServeOptions,
+        *,
+        host: HostOptions,
+        worker: Worker,
+        functions: tuple[Function, ...],
+        cors: Cors,
     ) -> None:
         self._options = options
         self._host = host
         self._functions = functions
         self._storage: QueueStorage | None = None
-        self._queues: dict[str, QueueListener] = {}
-        self._timers: dict[str, TimerListener] = {}
         self._once: set[asyncio.Task[object]] = set()
-
-    def build(self, worker: Worker, cors: Cors) -> HttpServer:
-        """Make every listener; raise HostError for a binding that cannot work."""
         self._invoker = Invoker(
-            worker,
-            emit=self._emit,
-            timeout=self._host.function_timeout,
-            on_timeout=_end_at_timeout,
+            worker, emit=self._emit, timeout=host.function_timeout, on_timeout=_end_at_timeout
         )
-        for function in self._functions:
+        for function in functions:
             for output in function.outputs.values():
                 if output["type"] == "queue":
                     self._open_queue(output)
-            if function.kind == "queueTrigger":
-                self._queues[function.name] = self._queue_listener(function)
-            if function.kind == "timerTrigger":
-                self._timers[function.name] = self._timer_listener(function)
-        return HttpServer(
-            self._functions,
-            prefix=self._host.route_prefix,
+        self._queues: dict[str, QueueListener] = {
+            f.name: self._queue_listener(f) for f in functions if f.kind == "queueTrigger"
+        }
+        self._timers: dict[str, TimerListener] = {
+            f.name: self._timer_listener(f) for f in functions if f.kind == "timerTrigger"
+        }
+        self._server = HttpServer(
+            functions,
+            prefix=host.route_prefix,
             invoker=self._invoker,
             cors=cors,
             run_once=self._run_once,
-            port=self._options.port,
+            port=options.port,
         )
 
-    async def serve(self, server: HttpServer, announce: Callable[[str], None]) -> bool:
+    async def serve(self, announce: Callable[[str], None]) -> bool:
         """Run until a signal comes; return whether all that ran came to its end.
 
         Raises HostError when a listener breaks.
         """
         stopping = _stop_signals()
         await asyncio.gather(*(listener.prepare() for listener in self._queues.values()))
-        await server.start()
+        await self._server.start()
         listeners: list[QueueListener | TimerListener] = [
             *self._queues.values(),
             *self._timers.values(),
         ]
         tasks: set[asyncio.Task[None]] = {asyncio.create_task(one.run()) for one in listeners}
-        self._list_functions(server)
-        announce(server.url)
+        self._list_functions()
+        announce(self._server.url)
         waiting = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {waiting}:
@@ -114,7 +114,7 @@ class Host:
             raise HostError("A listener ended by itself.")
         for listener in listeners:
             listener.stop()
-        return await self._drain({*tasks, asyncio.create_task(server.stop())})
+        return await self._drain({*tasks, asyncio.create_task(self._server.stop())})
 
     async def _drain(self, tasks: set[asyncio.Task[None]]) -> bool:
         log.info("Stopping: %d invocations are running", self._invoker.running)
@@ -131,14 +131,15 @@ class Host:
         return not pending
 
     def _queue_listener(self, function: Function) -> QueueListener:
-        from local.host.queues import QueueListener, has_poison_queue
+        from local.host.queue_storage import POISON, has_poison_queue
+        from local.host.queues import QueueListener
 
         queue = self._open_queue(function.trigger)
-        poison = has_poison_queue(queue.name)
+        has_poison = has_poison_queue(queue.name)
         return QueueListener(
             function,
             queue=queue,
-            poison=self._open_queue(function.trigger, "-poison") if poison else None,
+            poison=self._open_queue(function.trigger, POISON) if has_poison else None,
             options=self._host.queues,
             lease_seconds=self._options.lease_seconds,
             invoker=self._invoker,
@@ -189,10 +190,10 @@ class Host:
         self._once.add(task)
         task.add_done_callback(self._once.discard)
 
-    def _list_functions(self, server: HttpServer) -> None:
-        for route in server.routes:
+    def _list_functions(self) -> None:
+        for route in self._server.routes:
             methods = ",".join(sorted(route.methods)) or "ALL"
-            log.info("%s: [%s] %s/%s", route.function, methods, server.url, route.template)
+            log.info("%s: [%s] %s/%s", route.function, methods, self._server.url, route.template)
         for name, queue in self._queues.items():
             log.info("%s: queueTrigger on '%s'", name, queue.queue.name)
         for name, timer in self._timers.items():
@@ -217,13 +218,18 @@ async def serve(options: ServeOptions) -> bool:
     for function in worker.functions:
         if function not in active:
             log.info("%s: disabled by its setting", function.name)
-    host = Host(options, host=host_options, functions=active)
-    server = host.build(worker, Cors(origins=settings.cors, credentials=settings.cors_credentials))
+    host = Host(
+        options,
+        host=host_options,
+        worker=worker,
+        functions=active,
+        cors=Cors(origins=settings.cors, credentials=settings.cors_credentials),
+    )
 
     def announce(url: str) -> None:
         print(json.dumps({"url": url}), file=stdout, flush=True)
 
-    return await host.serve(server, announce)
+    return await host.serve(announce)
 
 
 def _stop_signals() -> asyncio.Event:

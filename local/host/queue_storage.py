@@ -22,6 +22,11 @@ _GONE = frozenset({"MessageNotFound", "PopReceiptMismatch", "QueueNotFound"})
 StorageError = AzureError
 
 
+def has_poison_queue(name: str) -> bool:
+    """Tell whether failed messages of queue `name` have somewhere to go."""
+    return not name.endswith(POISON)
+
+
 def is_gone(error: AzureError) -> bool:
     """Tell whether the message is no longer ours: taken by another, deleted, or its queue is."""
     return _code(error) in _GONE

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from local.host.config import MIN_POLLING_INTERVAL, QueueOptions
 from local.host.invoker import Invoker
 from local.host.queue_messages import Backoff, Received, decode, to_metadata, to_value
-from local.host.queue_storage import POISON, Queue, StorageError, is_gone
+from local.host.queue_storage import Queue, StorageError, is_gone
 from local.host.worker import Function, Result
 
 log = logging.getLogger("host.queues")
@@ -126,7 +126,8 @@ class QueueListener:
             else:
                 log.error("Queue '%s': %s", self.queue.name, _describe(error))  # noqa: TRY400 - one line says it
         except Exception:
-            log.exception("Message %s of queue '%s' could not be handled", message.id, self.queue)
+            name = self.queue.name
+            log.exception("Message %s of queue '%s' could not be handled", message.id, name)
 
     async def _deal_with(self, lease: Lease) -> None:
         count = lease.message.dequeue_count or 0
@@ -206,11 +207,6 @@ class QueueListener:
         if not self._is_failing:
             self._is_failing = True
             log.error("Queue '%s' cannot be read: %s", self.queue.name, _describe(error))
-
-
-def has_poison_queue(name: str) -> bool:
-    """Tell whether failed messages of queue `name` have somewhere to go."""
-    return not name.endswith(POISON)
 
 
 def _describe(error: StorageError) -> str:
