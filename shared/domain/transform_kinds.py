@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -217,10 +218,15 @@ class Constant(Transform):
         return settle(self.value, to_wire)
 
 
+def _title(text: str) -> str:
+    """Return each word with a capital first letter; str.title would make "It'S" of "it's"."""
+    return re.sub(r"\S+", lambda word: word[0].capitalize(), text)
+
+
 CASES: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
     "upper": str.upper,
-    "title": str.title,
+    "title": _title,
 }
 """What the `case` of a string transform may be."""
 

@@ -54,7 +54,12 @@ STAGES = {"type": "value_map", "values": {"won": "FINISHED", "1": "ONE", "true":
         ({"type": "boolean"}, FieldType.BOOLEAN, "Yes", True),
         ({"type": "boolean"}, FieldType.STRING, "Yes", "true"),
         ({"type": "string", "trim": True, "case": "upper"}, FieldType.STRING, " a b ", "A B"),
-        ({"type": "string", "case": "title"}, FieldType.STRING, "red car", "Red Car"),
+        (
+            {"type": "string", "case": "title"},
+            FieldType.STRING,
+            "it's a RED  car",
+            "It's A Red  Car",
+        ),
         ({"type": "string"}, FieldType.STRING, 12, "12"),
         ({"type": "constant", "value": 7}, FieldType.INTEGER, "ignored", 7),
     ],
