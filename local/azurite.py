@@ -53,6 +53,7 @@ def ensure_installed(home: Path) -> None:
 
     Raises AzuriteError when there is no Node, or npm fails.
     """
+    home = home.resolve()
     marker = home / f"azurite-{AZURITE_VERSION}.installed"
     if marker.exists() and script(home).exists():
         return
@@ -103,6 +104,7 @@ def run_azurite(home: Path, *, state: Path | None = None, port: int = 0) -> Iter
     Messages live in `state`, or in memory only without it. Raises AzuriteError when it does not
     answer in time.
     """
+    home, state = home.resolve(), state.resolve() if state else None
     if not script(home).exists():
         raise AzuriteError(f"Azurite is not installed in {home}: call ensure_installed first.")
     chosen = port or _free_port()
@@ -126,6 +128,7 @@ def run_azurite(home: Path, *, state: Path | None = None, port: int = 0) -> Iter
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=state or home,
+        start_new_session=True,  # a Ctrl-C is for the host, which still has messages to delete
     )
     try:
         _wait_until_ready(process, chosen)

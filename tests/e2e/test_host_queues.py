@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import signal
 import time
 import uuid
@@ -13,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from local.azurite import AZURITE_HOME, run_azurite
 from tests.host_kit import (
+    ROOT,
     AzuriteFactory,
     HostFailedError,
     azurite,
@@ -229,15 +232,16 @@ def test_taken_message_is_only_logged(app_dir: Path, env: dict[str, str]) -> Non
         assert host.stop() == 0
 
 
-def test_messages_of_a_stopped_azurite_survive(
-    azurite: AzuriteFactory, tmp_path: Path, app_dir: Path
+def test_messages_survive_a_restart_of_azurite(
+    azurite: AzuriteFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Azurite given a folder for its state keeps messages there."""
-    connection = azurite(tmp_path / "queues")
-    settings = {**storage_env(connection), "WORK_QUEUE": "kept"}
-    put(settings, "kept")
-    assert length(settings) == 1
-    assert list((tmp_path / "queues").glob("__azurite_db_queue__*.json"))
+    """With a state folder, messages outlive the process; relative folders are fine."""
+    monkeypatch.chdir(tmp_path)
+    home = Path(os.path.relpath(ROOT / AZURITE_HOME))
+    with run_azurite(home, state=Path("queues")) as connection:
+        put({"AzureWebJobsStorage": connection, "WORK_QUEUE": "kept"}, "kept")
+    with run_azurite(home, state=Path("queues")) as connection:
+        assert length({"AzureWebJobsStorage": connection, "WORK_QUEUE": "kept"}) == 1
 
 
 def test_missing_storage_is_named(app_dir: Path) -> None:
