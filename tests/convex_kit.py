@@ -45,7 +45,7 @@ def small_export(path: Path) -> dict[str, int]:
 
 def write_zip(path: Path, entries: Mapping[str, bytes | Iterable[bytes]]) -> Path:
     """Write a ZIP with exactly these entries, deflated; an iterable is written as it comes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
             with archive.open(name, "w", force_zip64=True) as file:
                 for piece in [content] if isinstance(content, bytes) else content:

@@ -64,7 +64,8 @@ def _read_table(
     held = 0
 
     def page() -> Page:
-        return Page(changes=changes, checkpoint=Checkpoint(resume={**state, "line": line}))
+        resume = {**state, "line": line}
+        return Page(changes=changes, checkpoint=Checkpoint(resume=resume), size=held)
 
     for documents, size in snapshot.documents(table, after=line):
         if held and held + size > PAGE_BYTES:

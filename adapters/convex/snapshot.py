@@ -23,7 +23,7 @@ from shared.errors import PermanentError
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of the longest line accepted. Convex limits a document to 1 MiB."""
-MAX_RATIO = 200
+MAX_RATIO = 300
 """How far an entry may shrink. Ids alone, 20 random bytes a document, keep real ones far below."""
 RATIO_FLOOR = 64 * 1024 * 1024
 """Entries that unpack to less than this many bytes may shrink as far as they like."""

@@ -56,10 +56,15 @@ class Page:
 
     `totals`: how many records of a stream the source counted, given once a full enumeration of that
     stream is complete; a sink checks its own count against it. `problems`: records the source
-    could not hand over, already counted out of `changes`.
+    could not hand over, already counted out of `changes`. `size`: about how many bytes its records
+    have as JSON, 0 where the source need not say because its records are small.
+
+    A page without changes says only how far the source is, while it waits for something: a run may
+    stop there and another one go on.
     """
 
     changes: Sequence[Change]
     checkpoint: Checkpoint
     totals: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[RecordProblem] = ()
+    size: int = 0

@@ -11,24 +11,30 @@ from typing import NamedTuple
 
 from shared.domain.changes import Page
 
+JOINED_BYTES = 8 * 1024 * 1024
+"""Bytes of JSON beyond which pages are not joined, so that memory stays bounded."""
+
 _POLL_SECONDS = 0.2
 
 
 def coalesce(pages: Iterable[Page], size: int) -> Generator[Page]:
     """Yield the same changes in fewer pages, each of about `size` changes or more.
 
-    A joined page has the checkpoint of its last part. What was read before an error is yielded
-    before the error is raised, so nothing read is read again for nothing.
+    A joined page has the checkpoint of its last part. Pages of large records are joined up to
+    JOINED_BYTES only, and a page without changes, which says that a source is waiting, is not
+    held back. What was read before an error is yielded before the error is raised, so nothing read
+    is read again for nothing.
     """
     waiting: list[Page] = []
-    count = 0
+    count = held = 0
     try:
         for page in pages:
             waiting.append(page)
             count += len(page.changes)
-            if count >= size:
+            held += page.size
+            if count >= size or held >= JOINED_BYTES or not page.changes:
                 yield _joined(waiting)
-                waiting, count = [], 0
+                waiting, count, held = [], 0, 0
     except Exception:
         if waiting:
             yield _joined(waiting)
@@ -48,6 +54,7 @@ def _joined(pages: list[Page]) -> Page:
         checkpoint=pages[-1].checkpoint,
         totals=totals,
         problems=[problem for page in pages for problem in page.problems],
+        size=sum(page.size for page in pages),
     )
 
 
