@@ -50,6 +50,7 @@ class HubSpotConnection:
                 remaining_header="X-HubSpot-RateLimit-Remaining",
                 interval_header="X-HubSpot-RateLimit-Interval-Milliseconds",
                 sleep=request.sleep,
+                longest=5 if request.interactive else 60,
             ),
         )
         self._api = HubSpotApi(

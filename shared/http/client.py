@@ -204,15 +204,16 @@ class HttpClient:
         )
 
     def _retry(self, call: _Call, attempt_once: Callable[[], T]) -> T:
-        attempt, waited = 1, 0.0
+        attempt, waited, began = 1, 0.0, time.monotonic()
         while True:
             try:
                 return attempt_once()
             except _AttemptFailedError as failed:
                 error = failed.error
                 may_repeat = call.repeatable or failed.unprocessed
+            spent = max(waited, time.monotonic() - began)  # time-outs are waits too
             wait = self._ladder.next_wait(
-                attempt=attempt, waited=waited, retry_after=error.retry_after
+                attempt=attempt, waited=spent, retry_after=error.retry_after
             )
             if wait is None or not may_repeat:
                 raise error

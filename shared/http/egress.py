@@ -41,7 +41,8 @@ _NOT_PUBLIC = tuple(
         "100.64.0.0/10",  # carrier-grade NAT, RFC 6598
         "192.0.0.0/24",
         "192.88.99.0/24",
-        "198.18.0.0/15",
+        "198.18.0.0/15",  # benchmarks, RFC 2544
+        "::/96",  # IPv4-compatible, given up by RFC 4291
         "64:ff9b:1::/48",  # local-use NAT64, RFC 8215
         "fec0::/10",
     )

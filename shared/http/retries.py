@@ -24,8 +24,8 @@ _JITTER = 0.25
 class Ladder:
     """The waits between the attempts of one call, in seconds.
 
-    `longest` bounds a single `Retry-After`, `total` all waits of the call together. `random`
-    returns a number in [0, 1).
+    `longest` bounds a single `Retry-After`, `total` the whole time after which no other attempt is
+    made. `random` returns a number in [0, 1).
     """
 
     waits: tuple[float, ...]
@@ -38,6 +38,7 @@ class Ladder:
     ) -> float | None:
         """Return the seconds to wait after failed attempt `attempt` (from 1); None to give up.
 
+        `waited` is how many seconds the call has taken so far.
         The server's own wish is taken as it is; ours varies by a quarter either way, so that
         callers which failed together do not come back together.
         """
@@ -57,7 +58,7 @@ BACKGROUND = Ladder(waits=(1, 2, 4, 8, 16))
 """Six attempts within about half a minute."""
 
 INTERACTIVE = Ladder(waits=(0.5, 1, 1.5, 2), longest=5, total=5)
-"""Somebody is looking: five seconds of waiting in all."""
+"""Somebody is looking: no attempt begins later than five seconds after the first."""
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -174,6 +175,31 @@ def test_an_answer_beyond_the_limit_is_refused() -> None:
     client = make_client(httpx.Response(200, content=b"x" * 101), max_body=100)
     with pytest.raises(PermanentError, match="more than 100 bytes"):
         client.get_json("/x")
+
+
+def test_a_body_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that keep coming reset no clock: the whole body has a time limit."""
+    monkeypatch.setattr("shared.http.client.MAX_SECONDS", -1)
+    with pytest.raises(TransientError, match="in time"):
+        make_client(answer(200, x=1)).get_json("/x")
+
+
+def test_time_outs_count_as_waiting_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an attempt that hung for ten seconds, an interactive call makes no other."""
+    clock = iter([0.0, 10.0])
+    monkeypatch.setattr("shared.http.client.time.monotonic", lambda: next(clock))
+    script = Script(httpx.ReadTimeout("t"))
+    with pytest.raises(TransientError):
+        make_client(transport=script, interactive=True).get_json("/x")
+    assert len(script.requests) == 1
+
+
+def test_the_servers_clock_is_known_after_an_answer() -> None:
+    """`server_time` is the `Date` of the last answer, None before it and without one."""
+    client = make_client(answer(200, headers={"Date": "Sat, 21 Nov 2026 12:00:00 GMT"}))
+    assert client.server_time is None
+    client.get_json("/x")
+    assert client.server_time == datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def test_a_connection_lost_while_streaming_is_transient() -> None:
