@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import update_wrapper
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,8 +96,9 @@ def _wrapped(
             )
         return response
 
-    # The worker reads annotations: functools.wraps would hand it the handler's own.
-    update_wrapper(wrapper, handler, assigned=("__module__", "__name__", "__doc__"))
+    # Not functools.wraps: the worker reads the signature and must not see the handler's own.
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(wrapper, name, getattr(handler, name))
     return wrapper
 
 

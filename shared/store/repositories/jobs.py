@@ -191,7 +191,7 @@ class SqlJobRepository:
     ) -> Sequence[Job]:
         """Return jobs that nobody works on and no message may stand for.
 
-        Running with a lease that ran out; or pending, due, and never enqueued or before that time.
+        Running with a lease that ran out, or pending and due; and never enqueued since that time.
         """
         found: list[Job] = []
         for statement in reapable_statements(now=now, enqueued_before=enqueued_before):
@@ -258,9 +258,10 @@ def reapable_statements(*, now: datetime, enqueued_before: datetime) -> Sequence
     pending = select(*_COLUMNS).where(
         text(PENDING), or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now)
     )
+    unsent = or_(jobs.c.enqueued_at.is_(None), jobs.c.enqueued_at < enqueued_before)
     return (
         select(*_COLUMNS)
-        .where(text(RUNNING), jobs.c.lease_expires_at <= now)
+        .where(text(RUNNING), jobs.c.lease_expires_at <= now, unsent)
         .order_by(jobs.c.lease_expires_at, jobs.c.id),
         pending.where(jobs.c.enqueued_at.is_(None)).order_by(jobs.c.id),
         pending.where(jobs.c.enqueued_at < enqueued_before).order_by(jobs.c.enqueued_at, jobs.c.id),

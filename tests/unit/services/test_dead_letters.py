@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.instances import InstanceStatus
+from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus, JobTrigger
+from shared.domain.messages import job_message
+from shared.domain.paging import ListQuery
+from shared.errors import ConflictError, ForbiddenError, TransientError
+from shared.services.dead_letters import list_dead_letters, replay_dead_letter, take_poison
+from tests.factories import make_caller
+from tests.world import World, world
+
+__all__ = ["world"]
+
+ADMIN = make_caller(subject="grace", is_admin=True)
+DELAYS = (300.0, 900.0)
+
+
+def poison(world: World, body: bytes) -> None:
+    take_poison(
+        body,
+        queue_name="sync-manual",
+        redrive_delays=DELAYS,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
+    )
+
+
+def letters(world: World) -> list[DeadLetter]:
+    part = list_dead_letters(ListQuery(), caller=ADMIN, open_uow=world.database.open_uow)
+    return list(part.items)
+
+
+def failed_job(world: World, error: Exception) -> Job:
+    """Return a job whose one run ended with `error`."""
+    job = world.add_job()
+    world.source.fail_at = {0: error}
+    with pytest.raises((TransientError, RuntimeError)):
+        world.run(job)
+    return job
+
+
+def test_a_transient_failure_is_driven_again_with_growing_delay(world: World) -> None:
+    """A poison message of a busy provider comes back later and later, while its budget lasts."""
+    job = failed_job(world, TransientError("503"))
+    for number, delay in enumerate(DELAYS, 1):
+        poison(world, job_message(job.id).encode())
+        assert world.queue.sent[-1] == (job.id, False, delay)
+        assert world.job(job.id).redrives == number
+        assert world.job(job.id).status is JobStatus.PENDING
+        world.clock.move(seconds=delay)
+    poison(world, job_message(job.id).encode())
+    assert world.job(job.id).status is JobStatus.FAILED
+    assert len(world.queue.sent) == len(DELAYS)
+
+
+def test_a_driven_job_that_works_again_leaves_nothing_open(world: World) -> None:
+    """Once the provider is back the job succeeds, and no dead letter waits for a person."""
+    job = failed_job(world, TransientError("503"))
+    poison(world, job_message(job.id).encode())
+    world.clock.move(seconds=DELAYS[0])
+    world.run(job)
+    assert world.job(job.id).status is JobStatus.SUCCESS
+    assert [letter.state for letter in letters(world)] == [DeadLetterState.REPLAYED]
+
+
+def test_another_failure_marks_job_log_and_instance(world: World) -> None:
+    """A bug is not retried for ever: the letter keeps its last real error for a person."""
+    job = failed_job(world, KeyError("oops"))
+    poison(world, job_message(job.id).encode())
+    [letter] = letters(world)
+    instance = world.instance(job.instance_id)
+    assert (letter.state, letter.error_class) == (DeadLetterState.OPEN, "bug")
+    assert "KeyError" in letter.error
+    assert world.job(job.id).status is JobStatus.FAILED
+    assert world.log(job.id).status == "failed"
+    assert (instance.status, instance.status_reason) == (InstanceStatus.ERROR, "dead_letter")
+
+
+def test_a_doubled_poison_copy_is_one_letter(world: World) -> None:
+    """The host's copy-then-delete can double a message; the table does not."""
+    job = failed_job(world, KeyError("oops"))
+    for _ in range(2):
+        poison(world, job_message(job.id).encode())
+    assert len(letters(world)) == 1
+
+
+def test_a_finished_job_makes_no_letter(world: World) -> None:
+    """A poison message of a job that succeeded meanwhile says nothing any more."""
+    job = world.add_job()
+    world.run(job)
+    poison(world, job_message(job.id).encode())
+    assert letters(world) == []
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{}", b'{"v":1,"jobId":7}', b"[" * 5000])
+def test_an_unreadable_message_becomes_a_letter(world: World, body: bytes) -> None:
+    """Nobody's message is kept by its hash, once, and not its content."""
+    for _ in range(2):
+        poison(world, body)
+    [letter] = letters(world)
+    assert (letter.job_id, letter.body, letter.state) == ("", "", DeadLetterState.OPEN)
+    assert letter.body_hash
+    with pytest.raises(ConflictError, match="no job"):
+        replay(world, letter.id)
+
+
+def replay(world: World, letter_id: str) -> Job:
+    return replay_dead_letter(
+        letter_id,
+        caller=ADMIN,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
+    )
+
+
+def test_an_admin_replays_a_letter_once(world: World) -> None:
+    """Replay queues a new job of the instance, which then heals it; a second replay is refused."""
+    job = failed_job(world, KeyError("oops"))
+    poison(world, job_message(job.id).encode())
+    [letter] = letters(world)
+    again = replay(world, letter.id)
+    assert again.trigger is JobTrigger.REPLAY
+    assert world.queue.sent == [(again.id, False, 0)]
+    world.run(again)
+    assert world.job(again.id).status is JobStatus.SUCCESS
+    assert world.instance(job.instance_id).status is InstanceStatus.ACTIVE
+    with pytest.raises(ConflictError, match="replayed already"):
+        replay(world, letter.id)
+
+
+def test_only_admins_see_and_replay_letters(world: World) -> None:
+    """A customer gets a clear no."""
+    open_uow = world.database.open_uow
+    with pytest.raises(ForbiddenError):
+        list_dead_letters(ListQuery(), caller=world.caller, open_uow=open_uow)
+    with pytest.raises(ForbiddenError):
+        replay_dead_letter(
+            "x", caller=world.caller, open_uow=open_uow, queue=world.queue, now=world.clock
+        )
