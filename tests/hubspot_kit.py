@@ -66,6 +66,7 @@ class FakeHubSpot(httpx.BaseTransport):
         self.requests: list[httpx.Request] = []
         self.meddle: Callable[[httpx.Request], None] = lambda _request: None
         self.unreadable: dict[str, str] = {}
+        self.page_size = 200
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.read() or b"{}")
@@ -91,7 +92,7 @@ class FakeHubSpot(httpx.BaseTransport):
         is_archived = params["archived"] == "true"
         found = [d for d in self.deals.values() if (d.archived is not None) == is_archived]
         rest = sorted((d for d in found if d.id > int(params.get("after", 0))), key=lambda d: d.id)
-        page = rest[: int(params["limit"])]
+        page = rest[: min(int(params["limit"]), self.page_size)]
         names = params["properties"].split(",")
         answer: dict[str, Any] = {"results": [deal.to_json(names) for deal in page]}
         if len(rest) > len(page):
@@ -111,7 +112,7 @@ class FakeHubSpot(httpx.BaseTransport):
             found = [deal for deal in found if compare[rule["operator"]](getattr(deal, name))]
         by_id = body["sorts"][0]["propertyName"] == "hs_object_id"
         found.sort(key=lambda d: d.id if by_id else (d.modified, -d.id))
-        start, limit = int(body.get("after", 0)), body["limit"]
+        start, limit = int(body.get("after", 0)), min(body["limit"], self.page_size)
         assert start + limit <= 10_000
         page = found[start : start + limit]
         results = [deal.to_json(body["properties"]) for deal in page]
