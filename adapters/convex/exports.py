@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -113,7 +114,8 @@ class ExportApi:
                     raise
                 self._sleep(2.0 ** (failures - 1))
             else:
-                part.replace(target)
+                with suppress(FileNotFoundError):  # another run has just done the same
+                    part.replace(target)
 
     def _fetch(self, start_ts: str, part: Path) -> Iterator[None]:
         """Bring `part` to its full length, or raise TransientError with what came kept in it."""

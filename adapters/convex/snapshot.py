@@ -8,6 +8,7 @@ Tables whose name starts with an underscore are Convex's own. Nothing is ever ex
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import Any, Self
 import orjson
 
 from adapters.convex.values import MARK, decode_document
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of the longest line accepted. Convex limits a document to 1 MiB."""
@@ -36,7 +37,16 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _ENCRYPTED = 0x1
 _END_RECORD = 22
 _COMMENT = 0xFFFF
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,  # a place outside the file
+    RuntimeError,  # and NotImplementedError: an unknown way to pack or lock
+    ValueError,
+)
+"""What `zipfile` raises for a file that is damaged or was made to do damage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +73,11 @@ class Snapshot:
         try:
             _check_directory_size(path)
             archive = zipfile.ZipFile(path)
-        except (*_BROKEN, ValueError) as error:
+        except FileNotFoundError:
+            raise TransientError("The downloaded export was lost: it is fetched again.") from None
+        except _BROKEN as error:
             raise PermanentError(
-                f"The export is not a whole ZIP file ({error}): make a new one."
+                f"The export is not a whole ZIP file ({_printable(str(error))}): make a new one."
             ) from None
         try:
             return cls(archive, _find_tables(archive.infolist(), size=path.stat().st_size))
