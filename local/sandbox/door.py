@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from local.sandbox.web import json_response
 ErrorBody = Callable[[int], Mapping[str, Any]]
 """Makes a provider's own error body for a status."""
 
+_log = logging.getLogger(__name__)
 _ANSWERS = {"rate_limit": 429, "server_error": 503, "unauthorized": 401}
 _SLOW_PIECES = 10
 
@@ -58,7 +60,7 @@ class Door:
     """An ASGI app around an emulator: every answer has a Date, is counted, and meets the faults.
 
     The server must neither add a Date header of its own nor log the answers a fault leaves
-    incomplete. Control paths (`/_…`, `/dev/…`) meet no fault.
+    incomplete; what an emulator fails with is logged here. Control paths (`/_…`, `/dev/…`) meet no fault.
     """
 
     def __init__(
@@ -107,6 +109,9 @@ class Door:
             await self._app(scope, receive, outgoing)
         except _CutError:
             return  # an answer left incomplete: the server closes the connection
+        except Exception:
+            _log.exception("The %s emulator failed at %s %s", self._provider, method, path)
+            raise
 
     def _take(self, kind: str, method: str, path: str) -> Fault | None:
         return self._faults.take(self._provider, kind, method=method, path=path)

@@ -37,11 +37,11 @@ class Fault(BaseModel):
 
     provider: str
     fault: str
-    count: int | None = Field(None, ge=1)
-    skip: int = Field(0, ge=0)
+    count: int | None = Field(default=None, ge=1)
+    skip: int = Field(default=0, ge=0)
     method: str = ""
     path: str = ""
-    struck: int = Field(0, init=False)
+    struck: int = Field(default=0, init=False)
     """How often it struck so far."""
     _passed: int = PrivateAttr(default=0)
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,13 +89,20 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
         "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
         "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
     }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        linkhub.state.records.close()
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[
             *_control_routes(directory, faults, requests),
             Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
             Mount("/linkhub", door("linkhub", linkhub, problem_body)),
             Mount("/issuer", door("issuer", issuer, issuer_error)),
-        ]
+        ],
     )
     return app, door("convex", convex, convex_error)
 
@@ -144,7 +151,7 @@ def _control_routes(
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to `serve`, which has two of them to stop."""
+    """A server that leaves the signals to whoever runs the sandbox: there are two to stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -152,14 +159,48 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Sandbox:
+    """A sandbox whose ports are taken; it answers while `serve` runs."""
+
+    def __init__(self, options: Options) -> None:
+        self._sockets = [_listen(options.port), _listen(options.convex_port)]
+        self.url, self.convex_url = (f"http://{_HOST}:{s.getsockname()[1]}" for s in self._sockets)
+        apps = sandbox_apps(options, url=self.url, convex_url=self.convex_url)
+        self._servers = [_Server(_config(app)) for app in apps]
+
+    async def serve(self, on_ready: Callable[[], None]) -> None:
+        """Answer until `stop`; call `on_ready` as soon as both ports do."""
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[listener]))
+            for server, listener in zip(self._servers, self._sockets, strict=True)
+        ]
+        while not all(server.started for server in self._servers):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.005)
+        on_ready()
+        await asyncio.gather(*tasks)
+
+    def stop(self) -> None:
+        """Make `serve` return soon. Any thread may call this."""
+        for server in self._servers:
+            server.should_exit = True
+
+
 def run(options: Options) -> int:
     """Serve until SIGTERM or SIGINT; print one JSON line with both URLs once they answer."""
-    sockets = [_listen(options.port), _listen(options.convex_port)]
-    url, convex_url = (f"http://{_HOST}:{s.getsockname()[1]}" for s in sockets)
-    apps = sandbox_apps(options, url=url, convex_url=convex_url)
-    servers = [_Server(_config(app)) for app in apps]
-    line = orjson.dumps({"url": url, "convex_url": convex_url}).decode()
-    asyncio.run(_serve(servers, sockets, line))
+    sandbox = Sandbox(options)
+
+    def announce() -> None:
+        line = orjson.dumps({"url": sandbox.url, "convex_url": sandbox.convex_url}).decode()
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, sandbox.stop)
+        await sandbox.serve(announce)
+
+    asyncio.run(serve())
     return 0
 
 
@@ -175,7 +216,7 @@ def _listen(port: int) -> socket.socket:
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        lifespan="off",
+        lifespan="on",
         access_log=False,
         log_level="critical",  # a cut body is an error to the server, and meant so here
         date_header=False,  # the door's clock may be skewed
@@ -183,22 +224,3 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-
-
-async def _serve(servers: list[_Server], sockets: list[socket.socket], line: str) -> None:
-    def stop() -> None:
-        for server in servers:
-            server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    tasks = [
-        asyncio.create_task(server.serve(sockets=[listener]))
-        for server, listener in zip(servers, sockets, strict=True)
-    ]
-    while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn has no event
-        await asyncio.sleep(0.005)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-    await asyncio.gather(*tasks)
