@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.domain.mapping import FieldMapping
+from shared.domain.field_mappings import FieldMapping
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
 

@@ -1,34 +1,21 @@
-"""Rules from external fields to LinkHub fields, and the mapper they compile to."""
+"""The mapper that the rules from external fields to LinkHub fields compile to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from shared.domain.changes import RecordProblem
+from shared.domain.field_mappings import FieldMapping
 from shared.domain.linkhub import ENTITIES
 from shared.domain.transform_kinds import Constant
 from shared.domain.transforms import parse_transform
 from shared.domain.wire import Convert, WireValue, wire_converter
 from shared.errors import InvalidInputError, PermanentError, RecordError
 
+__all__ = ["DefaultTransform", "EntityRecord", "FieldMapping", "RecordMapper"]
+
 DefaultTransform = Callable[[str, str], Mapping[str, Any] | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldMapping:
-    """One rule: `external_field` of `stream` fills `field` of LinkHub's `entity`.
-
-    `transform` is declarative JSON (see `transforms.py`), None for the provider's default or the
-    plain conversion by type. A constant may leave `external_field` ''.
-    """
-
-    stream: str
-    external_field: str
-    entity: str
-    field: str
-    transform: Mapping[str, Any] | None = None
 
 
 class EntityRecord(NamedTuple):
