@@ -9,9 +9,9 @@ import pytest
 
 from adapters.hubspot import PROVIDER
 from shared.domain.changes import Delete, Upsert
+from shared.domain.field_mappings import FieldMapping
 from shared.domain.fields import Field, FieldType, Option
 from shared.domain.linkhub import ENTITIES
-from shared.domain.field_mappings import FieldMapping
 from shared.errors import AuthError, PermanentError, SyncError, TransientError
 from shared.ports.provider import Credentials
 from tests.http_kit import Script, Sleeps, answer
