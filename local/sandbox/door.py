@@ -60,7 +60,8 @@ class Door:
     """An ASGI app around an emulator: every answer has a Date, is counted, and meets the faults.
 
     The server must neither add a Date header of its own nor log the answers a fault leaves
-    incomplete; what an emulator fails with is logged here. Control paths (`/_…`, `/dev/…`) meet no fault.
+    incomplete; what an emulator fails with is logged here. Control paths (`/_…`, `/dev/…`) meet no
+    fault.
     """
 
     def __init__(

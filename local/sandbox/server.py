@@ -186,8 +186,15 @@ class Sandbox:
 
 
 def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT; print one JSON line with both URLs once they answer."""
-    sandbox = Sandbox(options)
+    """Serve until SIGTERM or SIGINT; print one JSON line with both URLs once they answer.
+
+    Return the process's exit status: 1 where a port or the state folder cannot be had.
+    """
+    try:
+        sandbox = Sandbox(options)
+    except OSError as error:
+        sys.stderr.write(f"The sandbox cannot start: {error}.\n")
+        return 1
 
     def announce() -> None:
         line = orjson.dumps({"url": sandbox.url, "convex_url": sandbox.convex_url}).decode()
@@ -209,7 +216,11 @@ def _listen(port: int) -> socket.socket:
     # write of an answer waits 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((_HOST, port))
+    try:
+        listener.bind((_HOST, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from local.sandbox.__main__ import _options
+from local.sandbox.server import Options, run
 from tests.sandbox_kit import PATIENCE, running_sandbox
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +52,14 @@ def test_directory(tmp_path: Path) -> None:
     assert first["hubspot"]["token"] == second["hubspot"]["token"]
     assert first["linkhub"]["key"] == second["linkhub"]["key"]
     assert stat.S_IMODE((tmp_path / "sandbox-keys.json").stat().st_mode) == 0o600
+
+
+def test_port_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that is taken ends the start with a sentence, not a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert run(Options(state_dir=tmp_path, port=port)) == 1
+    assert "cannot start" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
