@@ -155,7 +155,7 @@ class _LinkHub:
         """POST: create or update up to 500 records; once per idempotency key."""
         profile, entity = self._admit(request)
         raw = await _read(request)
-        body = _parse(raw, _Upsert, "inputs")
+        body = _parse(_load(raw), _Upsert, "inputs")
         key = request.headers.get("idempotency-key", "")
         if len(key) > _MAX_HEADER:
             raise Problem(400, f"An Idempotency-Key has at most {_MAX_HEADER} characters.")
@@ -189,12 +189,12 @@ class _LinkHub:
     async def get(self, request: Request) -> Response:
         """POST: read up to 500 records by external key or by id."""
         profile, entity = self._admit(request)
-        raw = await _read(request)
-        if b'"ids"' in raw:
-            wanted = _parse(raw, _Ids, "ids").ids
+        data = _load(await _read(request))
+        if isinstance(data, dict) and "ids" in data:
+            wanted = _parse(data, _Ids, "ids").ids
             found = self.records.find_by_ids(profile, entity, wanted)
         else:
-            body = _parse(raw, _Keys, "externalKeys")
+            body = _parse(data, _Keys, "externalKeys")
             wanted = body.external_keys
             found = self.records.find_by_keys(profile, entity, body.source, wanted)
         alive = {key: record for key, record in found.items() if not record.deleted}
@@ -205,7 +205,7 @@ class _LinkHub:
     async def delete(self, request: Request) -> Response:
         """POST: delete up to 500 records by external key."""
         profile, entity = self._admit(request)
-        body = _parse(await _read(request), _Keys, "externalKeys")
+        body = _parse(_load(await _read(request)), _Keys, "externalKeys")
         with self.records.transaction():
             results = self.records.delete(profile, entity, body.source, body.external_keys)
         found = [{"externalKey": k, "id": i, "outcome": o} for k, i, o in results]
@@ -252,12 +252,15 @@ async def _read(request: Request) -> bytes:
     return raw
 
 
-def _parse(raw: bytes, model: type[_Model], items: str) -> _Model:
-    """Return the body as `model`, whose list under `items` is not too long."""
+def _load(raw: bytes) -> Any:
     try:
-        data = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
+
+
+def _parse(data: Any, model: type[_Model], items: str) -> _Model:
+    """Return the body as `model`, whose list under `items` is not too long."""
     listed = data.get(items) if isinstance(data, dict) else None
     if isinstance(listed, list) and len(listed) > MAX_INPUTS:
         raise Problem(413, f"At most {MAX_INPUTS} {items}, not {len(listed)}.")

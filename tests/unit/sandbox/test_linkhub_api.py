@@ -109,6 +109,8 @@ def test_get_by_id(linkhub: httpx.Client) -> None:
     answer = linkhub.post("/v1/initiatives/batch/get", json={"ids": [created["id"], "none"]})
     assert answer.json()["results"] == read(linkhub, 1)["results"]
     assert answer.json()["missing"] == ["none"]
+    body = {"source": "ids", "externalKeys": ["deals/1"]}
+    assert linkhub.post("/v1/initiatives/batch/get", json=body).json()["missing"] == ["deals/1"]
 
 
 def test_profiles_and_sources_are_apart(sandbox: Running, linkhub: httpx.Client) -> None:
