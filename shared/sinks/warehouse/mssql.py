@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
-from shared.sinks.warehouse.packing import all_finite, may_hold_negative_zero
+from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
 from shared.sinks.warehouse.types import COMPANION, KEY, KEY_LENGTH, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
@@ -62,7 +62,7 @@ class MssqlDialect:
 
     def holds_all_floats(self, numbers: array[float]) -> bool:
         """Whether every one is zero or a normal number."""
-        if not all_finite(numbers) or may_hold_negative_zero(numbers):
+        if not all_finite(numbers) or holds_negative_zero(numbers):
             return False
         return all(number == 0 or abs(number) >= sys.float_info.min for number in numbers)
 

@@ -80,14 +80,15 @@ class Estate:
         ours = (self.instance_id, key)
         for name in wanted:
             owners = self.registry.owners_of(connection, name)
-            others = [owner for owner in owners if owner != ours]
+            others = [owner[:2] for owner in owners if owner[:2] != ours]
             if others:
                 instance_id, other = others[0]
                 raise PermanentError(
                     f"Table {name!r} of the warehouse belongs to stream {other!r} of instance "
                     f"{instance_id}: give this instance a table prefix of its own."
                 )
-            if not owners and self.dialect.has_object(connection, name):
+            is_made = any(made for _, _, made in owners)
+            if not is_made and self.dialect.has_object(connection, name):
                 raise PermanentError(
                     f"The warehouse already has {name!r}, which LinkHub did not make and will not "
                     f"touch: rename it, or give this instance a table prefix."

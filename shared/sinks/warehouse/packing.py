@@ -156,7 +156,7 @@ def _all_fit(
         numbers: list[int] = [0, *filter(None, values)]
         return min(numbers) >= -_INT64 and max(numbers) < _INT64
     if column_type is ColumnType.FLOAT:
-        return storage.holds_all_floats(array("d", (v for v in values if v is not None)))
+        return storage.holds_all_floats(array("d", [v for v in values if v is not None]))
     return True
 
 
@@ -244,9 +244,13 @@ def _without_unknown(
     return packed
 
 
-def may_hold_negative_zero(numbers: array[float]) -> bool:
-    """Whether somebody must look for a -0.0; its bytes may also straddle two other numbers."""
-    return _NEGATIVE_ZERO in numbers.tobytes()
+def holds_negative_zero(numbers: array[float]) -> bool:
+    """Whether there is a -0.0 among them: its bytes, where a number begins."""
+    raw = numbers.tobytes()
+    found = raw.find(_NEGATIVE_ZERO)
+    while found % 8 and found >= 0:
+        found = raw.find(_NEGATIVE_ZERO, found + 1)
+    return found >= 0
 
 
 def all_finite(numbers: array[float]) -> bool:

@@ -100,21 +100,20 @@ class Registry:
         found = (o for o in self.list_all(connection) if o.stream == key and o.role is role)
         return next(found, None)
 
-    def owners_of(self, connection: Connection, name: str) -> list[tuple[str, str]]:
-        """Return (instance id, stream) of all, of any instance, who have or will get this name."""
+    def owners_of(self, connection: Connection, name: str) -> list[tuple[str, str, bool]]:
+        """Return (instance id, stream, is it made) of all, of any instance, who use this name.
+
+        One that is not made yet is the name a staged table is going to get.
+        """
         table = self._table
-        wanted = name.lower()
+        is_made = func.lower(table.c.table_name) == name.lower()
+        is_claimed = func.lower(table.c.target_name) == name.lower()
         rows = connection.execute(
-            select(table.c.instance_id, table.c.stream)
-            .where(
-                or_(
-                    func.lower(table.c.table_name) == wanted,
-                    func.lower(table.c.target_name) == wanted,
-                )
+            select(table.c.instance_id, table.c.stream, table.c.table_name).where(
+                or_(is_made, is_claimed)
             )
-            .distinct()
         )
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1], row[2].lower() == name.lower()) for row in rows]
 
     def save(self, connection: Connection, owned: OwnedTable) -> None:
         """Add the table, or replace what is known of this stream in this role."""

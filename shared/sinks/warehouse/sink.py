@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from shared.domain.changes import Change
@@ -87,7 +87,11 @@ class WarehouseSink:
         self._seen: dict[str, int] = {}
 
     def load(self, scope: str) -> SavedCheckpoint | None:
-        """Return the scope's checkpoint, None where it was never read."""
+        """Return the scope's checkpoint, None where it was never read.
+
+        What was written and not committed is rolled back first; `begin` and `finish` do so too.
+        """
+        self._discard()
         with self._transaction() as connection:
             saved, self._seen[scope] = self._states.find(connection, scope)
             connection.commit()
@@ -98,6 +102,7 @@ class WarehouseSink:
 
         Raise TransientError if another run moved the scope on since our `load`.
         """
+        self._discard()
         with self._transaction() as connection:
             seen = self._seen.pop(scope, None)
             if seen is None:
@@ -107,6 +112,7 @@ class WarehouseSink:
                 self._drop_staged(connection, scope)
             connection.commit()
         self._begun[scope] = saved
+        self._writers.pop(scope, None)
 
     def write(self, scope: str, changes: Sequence[Change]) -> WriteResult:
         """Write a batch in the open transaction; raise LeaseLostError if the scope is not ours.
@@ -119,19 +125,18 @@ class WarehouseSink:
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
         """Make rows and checkpoint count, together; raise LeaseLostError if we were overtaken."""
         with self._transaction() as connection:
-            self._writer(scope).flush(connection)
             self._states.save(connection, scope, saved)
+            self._writer(scope).flush(connection)
             connection.commit()
         self._seen.pop(scope, None)
 
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
         """Store `saved` as finished; swap in what a full load staged. Doing it again is harmless.
 
-        What was written and not committed is rolled back first. Raise BrokenLoadError (a
-        PermanentError) when a table has other rows than `totals` says: nothing is swapped, what
-        was staged is dropped and the scope counts as never read.
+        Raise BrokenLoadError (a PermanentError) when a table has other rows than `totals` says:
+        nothing is swapped, what was staged is dropped and the scope counts as never read.
         """
-        self._reset()
+        self._discard()
         saved = replace(saved, stage=Stage.FINISHED)
         with self._transaction(scope) as connection:
             stored, _ = self._states.find(connection, scope)
@@ -204,7 +209,11 @@ class WarehouseSink:
     def _writer(self, scope: str) -> TableWriter:
         writer = self._writers.get(scope)
         if writer is None:
-            saved = self._begun[scope]
+            saved = self._begun.get(scope)
+            if saved is None:
+                raise RuntimeError(
+                    f"Scope {scope!r} was not begun, or what it wrote was rolled back: begin it."
+                )
             writer = self._writers[scope] = TableWriter(
                 self._estate, scope=scope, mode=saved.mode, job_id=saved.job_id
             )
@@ -224,12 +233,21 @@ class WarehouseSink:
         except Exception:  # noqa: BLE001  the caller's error matters more
             _log.exception("The staged tables of scope %r could not be dropped.", scope)
 
+    def _discard(self) -> None:
+        """Roll back an open transaction, if there is one."""
+        if self._connection is not None and self._connection.in_transaction():
+            self._reset()
+
     def _reset(self) -> None:
         """Roll back, and forget whatever was true only inside the transaction."""
         connection, self._connection = self._connection, None
-        self._writers.clear()
         if connection is None:
             return
+        if connection.in_transaction():
+            # A commit to come would move the checkpoint past rows that are gone.
+            for scope in self._writers:
+                self._begun.pop(scope, None)
+        self._writers.clear()
         try:
             connection.rollback()
             connection.close()
@@ -247,9 +265,9 @@ def _open_engine(url: str | URL, *, schema: str) -> tuple[Dialect, Any]:
     """Return the dialect and an engine without a pool; the URL is in no error."""
     try:
         parsed = make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
+    except ArgumentError:
         raise PermanentError("The warehouse's address is not a database URL.") from None
+    backend = parsed.get_backend_name()
     dialect: Dialect
     if backend == "sqlite":
         dialect = SqliteDialect()
@@ -265,6 +283,9 @@ def _open_engine(url: str | URL, *, schema: str) -> tuple[Dialect, Any]:
         }
     else:
         raise PermanentError(f"A warehouse is SQL Server or SQLite, not {backend}.")
-    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, **options)
+    try:
+        engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, **options)
+    except (ImportError, ArgumentError) as error:
+        raise PermanentError(f"This machine has no driver for a {backend} URL: {error}.") from None
     dialect.prepare(engine)
     return dialect, engine

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.sinks.warehouse.packing import all_finite, may_hold_negative_zero
+from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
 from shared.sinks.warehouse.types import COMPANION, KEY, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
@@ -53,7 +53,7 @@ class SqliteDialect:
 
     def holds_all_floats(self, numbers: array[float]) -> bool:
         """Whether there is neither a NaN, an infinity nor a -0.0 among them."""
-        return all_finite(numbers) and not may_hold_negative_zero(numbers)
+        return all_finite(numbers) and not holds_negative_zero(numbers)
 
     def prepare(self, engine: Engine) -> None:
         """Let us begin transactions ourselves, as writers: a reader that turns writer may fail."""

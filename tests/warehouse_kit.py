@@ -1,0 +1,163 @@
+"""A warehouse to load in tests, and a way to read back what every row says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from shared.domain.changes import Change, Truncate, Upsert
+from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint, Stage
+from shared.domain.tallies import Tally
+from shared.ports.sink import FinishResult, WriteResult
+from shared.sinks.warehouse import mssql, sqlite
+from shared.sinks.warehouse.sink import WarehouseSink
+from shared.sinks.warehouse.values import load_exact
+
+SCOPE = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warehouse:
+    """A database of a test's own: a SQLite file, or a schema of a SQL Server."""
+
+    url: str
+    schema: str = ""
+
+    def sink(
+        self, *, run_id: str = "run-1", instance_id: str = "instance-1", **options: Any
+    ) -> WarehouseSink:
+        return WarehouseSink(
+            url=self.url, schema=self.schema, run_id=run_id, instance_id=instance_id, **options
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        engine = create_engine(self.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    def quoted(self, table: str) -> str:
+        if not self.url.startswith("mssql"):
+            return sqlite.quote(table)
+        return f"{mssql.quote(self.schema)}.{mssql.quote(table)}"
+
+    def execute(self, *statements: str) -> None:
+        with self.connection() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.commit()
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return every row as the database has it, in the order of the first column."""
+        with self.connection() as connection:
+            sql = f"SELECT * FROM {self.quoted(table)} ORDER BY 1"  # noqa: S608  quoted
+            result = connection.exec_driver_sql(sql)
+            return [dict(row) for row in result.mappings()]
+
+    def tables(self) -> set[str]:
+        if self.url.startswith("mssql"):
+            sql = f"SELECT name FROM sys.tables WHERE schema_id = SCHEMA_ID('{self.schema}')"  # noqa: S608  ours
+        else:
+            sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        with self.connection() as connection:
+            return {row[0] for row in connection.exec_driver_sql(sql)}
+
+    def registered(self, *, role: str = "live") -> dict[str, dict[str, Any]]:
+        """Return what the registry says of the tables in a role, by stream."""
+        if "_linkhub_tables" not in self.tables():
+            return {}
+        rows = self.rows("_linkhub_tables")
+        return {row["stream"]: row for row in rows if row["role"] == role}
+
+    def types(self, stream: str) -> dict[str, str]:
+        """Return the column type of each field of a stream's live table."""
+        columns = json.loads(self.registered()[stream]["columns"])
+        return {column["field"]: column["type"] for column in columns}
+
+    def records(self, stream: str) -> dict[str, dict[str, Any]]:
+        """Return every record of the live table as it was sent, by key, without its Nones.
+
+        A value comes from the companion column where it is there, else from its own.
+        """
+        row = self.registered()[stream]
+        columns = json.loads(row["columns"])
+        return {values["_id"]: _record(values, columns) for values in self.rows(row["table_name"])}
+
+
+def _record(values: Mapping[str, Any], columns: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    found = {
+        column["field"]: _value(values[column["name"]], column["type"])
+        for column in columns
+        if values[column["name"]] is not None
+    }
+    return found | (load_exact(values["_linkhub_extra"]) if values["_linkhub_extra"] else {})
+
+
+def _value(stored: Any, kind: str) -> Any:
+    if kind == "json":
+        return load_exact(stored)
+    return bool(stored) if kind == "boolean" else stored
+
+
+def saved_checkpoint(
+    *,
+    mode: Mode = Mode.FULL,
+    stage: Stage = Stage.READING,
+    job_id: str = "job-1",
+    resume: Any = None,
+    watermark: Any = None,
+) -> SavedCheckpoint:
+    return SavedCheckpoint(
+        checkpoint=Checkpoint(resume=resume, watermark=watermark),
+        fingerprint="f",
+        mode=mode,
+        stage=stage,
+        job_id=job_id,
+        tally=Tally(),
+    )
+
+
+def upserts(stream: str, records: Iterable[Mapping[str, Any]]) -> list[Change]:
+    return [Upsert(stream, record["_id"], record) for record in records]
+
+
+def numbered(count: int, *, start: int = 0, **fields: Any) -> list[dict[str, Any]]:
+    return [
+        {"_id": f"k{number:06}", "_creationTime": 1.5 + number, "number": number, **fields}
+        for number in range(start, start + count)
+    ]
+
+
+def load_full(
+    sink: WarehouseSink,
+    tables: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    job_id: str = "job-1",
+    page_size: int = 1_000,
+    totals: Mapping[str, int] | None = None,
+) -> tuple[list[WriteResult], FinishResult]:
+    """Do what the engine does for a full load of these tables, page by page."""
+    saved = saved_checkpoint(job_id=job_id)
+    sink.load(SCOPE)
+    sink.begin(SCOPE, saved)
+    written = []
+    for stream, records in tables.items():
+        written.append(sink.write(SCOPE, [Truncate(stream)]))
+        for start in range(0, len(records), page_size):
+            page = records[start : start + page_size]
+            written.append(sink.write(SCOPE, upserts(stream, page)))
+            sink.commit(SCOPE, replace(saved, checkpoint=Checkpoint(resume=[stream, start])))
+    read = replace(saved, stage=Stage.READ)
+    sink.commit(SCOPE, read)
+    counted = {stream: len(records) for stream, records in tables.items()}
+    finished = sink.finish(
+        SCOPE, replace(read, stage=Stage.FINISHED), counted if totals is None else totals
+    )
+    return written, finished
