@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import endpoint, list_query
+from functions.http_support import endpoint, list_query, route_id
 from shared.domain.profiles import Caller
 from shared.services import dead_letters
 
@@ -30,7 +30,7 @@ def list_dead_letters(req: func.HttpRequest, caller: Caller) -> schemas.Page[sch
 def replay_dead_letter(req: func.HttpRequest, caller: Caller) -> schemas.Job:
     """Queue a dead letter's sync again."""
     job = dead_letters.replay_dead_letter(
-        req.route_params["letter_id"],
+        route_id(req, "letter_id"),
         caller=caller,
         open_uow=app().open_uow,
         queue=app().queue,

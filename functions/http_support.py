@@ -24,6 +24,7 @@ from shared.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Keyset, ListQuery
 from shared.errors import (
     IntegratorError,
     InvalidInputError,
+    NotFoundError,
     RequestError,
     TransientError,
     UnauthenticatedError,
@@ -43,6 +44,7 @@ MAX_BODY_BYTES = 1_000_000
 _BUSY_RETRY_SECONDS = 5
 _CAPITAL = re.compile(r"[A-Z]")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 def endpoint(*, status: int = HTTPStatus.OK) -> Callable[..., Callable[..., func.HttpResponse]]:
@@ -123,6 +125,14 @@ def body_of(req: func.HttpRequest, model: type[Body]) -> Body:
         ]
         text = "; ".join(f"{where}: {what}" if where else what for where, what in errors)
         raise InvalidInputError(f"The body is not right: {text}.", errors=errors) from None
+
+
+def route_id(req: func.HttpRequest, name: str) -> str:
+    """Return the id in the path; raise NotFoundError for a text that cannot be one."""
+    found = str(req.route_params[name])
+    if not _ID.fullmatch(found):
+        raise NotFoundError("There is nothing with this id.")
+    return found
 
 
 def from_camel(name: str) -> str:

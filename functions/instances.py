@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import body_of, endpoint, from_camel, list_query
+from functions.http_support import body_of, endpoint, from_camel, list_query, route_id
 from shared.domain.profiles import Caller
 from shared.services import instances
 
@@ -37,7 +37,7 @@ def list_instances(req: func.HttpRequest, caller: Caller) -> schemas.Page[schema
 def get_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
     """Return one of the caller's instances."""
     instance = instances.get_instance(
-        req.route_params["instance_id"], caller=caller, open_uow=app().open_uow
+        route_id(req, "instance_id"), caller=caller, open_uow=app().open_uow
     )
     return schemas.Instance.of(instance)
 
@@ -47,7 +47,7 @@ def get_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
 def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
     """Delete one of the caller's instances and its credentials."""
     instances.delete_instance(
-        req.route_params["instance_id"],
+        route_id(req, "instance_id"),
         caller=caller,
         open_uow=app().open_uow,
         vault=app().vault,
@@ -65,7 +65,7 @@ def put_connection(req: func.HttpRequest, caller: Caller) -> schemas.Connection:
     """Connect an instance by key; the key is tried live first and answered by nobody."""
     body = body_of(req, schemas.ConnectionInput)
     instance, check = instances.connect_with_key(
-        req.route_params["instance_id"],
+        route_id(req, "instance_id"),
         caller=caller,
         api_key=body.api_key.get_secret_value(),
         options={from_camel(name): value for name, value in body.options.items()},

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import body_of, endpoint, list_query
+from functions.http_support import body_of, endpoint, list_query, route_id
 from shared.domain.profiles import Caller
 from shared.services import jobs
 
@@ -21,7 +21,7 @@ def start_job(req: func.HttpRequest, caller: Caller) -> schemas.Job:
     """Queue a sync, or return the one that is not finished yet."""
     body = body_of(req, schemas.JobInput)
     job = jobs.request_sync(
-        req.route_params["instance_id"],
+        route_id(req, "instance_id"),
         caller=caller,
         mode=body.mode,
         open_uow=app().open_uow,
@@ -48,7 +48,7 @@ def list_jobs(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.Job
 @endpoint()
 def get_job(req: func.HttpRequest, caller: Caller) -> schemas.Job:
     """Return one of the caller's jobs with its counts."""
-    job, log = jobs.get_job(req.route_params["job_id"], caller=caller, open_uow=app().open_uow)
+    job, log = jobs.get_job(route_id(req, "job_id"), caller=caller, open_uow=app().open_uow)
     return schemas.Job.of(job, log)
 
 
@@ -57,6 +57,6 @@ def get_job(req: func.HttpRequest, caller: Caller) -> schemas.Job:
 def cancel_job(req: func.HttpRequest, caller: Caller) -> schemas.Job:
     """Cancel a job: at once while it waits, after its page while it runs."""
     job = jobs.cancel_job(
-        req.route_params["job_id"], caller=caller, open_uow=app().open_uow, now=app().now
+        route_id(req, "job_id"), caller=caller, open_uow=app().open_uow, now=app().now
     )
     return schemas.Job.of(job)

@@ -1,0 +1,41 @@
+"""The fixtures of the function tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from functions import bootstrap
+from shared.store.tables import metadata
+from tests.functions.kit import HttpWorld
+from tests.issuer_kit import AUDIENCE, Issuer, running_issuer
+from tests.world import Clock
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    with running_issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> Iterator[HttpWorld]:
+    """Yield the app of this process, made from the environment over empty stores."""
+    settings = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}",
+        "LOCAL_VAULT_PATH": str(tmp_path / "vault"),
+        "OIDC_ISSUER": issuer.url,
+        "OIDC_AUDIENCE": AUDIENCE,
+        "WORK_DIR": str(tmp_path),
+        "KEY_VAULT_URL": "",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    bootstrap.app.cache_clear()
+    made = bootstrap.app()
+    metadata.create_all(made.database.engine)
+    yield HttpWorld(app=made, issuer=issuer, folder=tmp_path, clock=Clock())
+    made.database.dispose()
+    bootstrap.app.cache_clear()

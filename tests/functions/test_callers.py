@@ -1,0 +1,158 @@
+"""Who may call what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from shared.backends.oidc import OidcTokenVerifier
+from tests.functions.kit import ADMIN, PUBLIC, Client, HttpWorld, Indexed, http_functions
+from tests.issuer_kit import AUDIENCE, Issuer, rsa_key, running_issuer
+
+CLOSED = [function for function in http_functions() if function.name not in PUBLIC]
+OPEN = [function for function in http_functions() if function.name in PUBLIC]
+FOR_ADMINS = [function for function in CLOSED if "/admin/" in function.route]
+WITH_IDS = [function for function in CLOSED if "_id}" in function.route]
+FOR_PROFILES = [
+    function
+    for function in CLOSED
+    if function not in FOR_ADMINS and "/providers" not in function.route
+    if function.name != "put_me"
+]
+BODIES: dict[str, dict[str, str]] = {
+    "create_instance": {"provider": "fake"},
+    "put_connection": {"apiKey": "k"},
+}
+
+BAD_HEADERS: dict[str, Callable[[Issuer], str | None]] = {
+    "none": lambda _: None,
+    "empty": lambda _: "",
+    "no scheme": lambda issuer: issuer.token(),
+    "another scheme": lambda issuer: f"Basic {issuer.token()}",
+    "no token": lambda _: "Bearer ",
+    "not a token": lambda _: "Bearer let-me-in",
+    "expired": lambda issuer: f"Bearer {issuer.token(exp=int(time.time()) - 3600)}",
+    "for another audience": lambda issuer: f"Bearer {issuer.token(aud='another-api')}",
+    "of another issuer": lambda issuer: f"Bearer {issuer.token(iss='https://evil.test')}",
+    "signed by another key": lambda issuer: f"Bearer {issuer.token(key=rsa_key(1))}",
+}
+
+
+def name_of(function: Indexed) -> str:
+    return f"{function.method} {function.route}"
+
+
+def test_public_routes_are_exactly_health_and_ready(world: HttpWorld) -> None:
+    """Only liveness and readiness answer somebody without a token."""
+    statuses = {
+        function.name: world.nobody.call(function.method, function.example).status
+        for function in http_functions()
+    }
+    assert {name for name, status in statuses.items() if status != 401} == PUBLIC
+
+
+@pytest.mark.parametrize("function", CLOSED, ids=name_of)
+def test_every_other_route_refuses_every_bad_token(world: HttpWorld, function: Indexed) -> None:
+    """Without a valid token the answer is 401 with the way to sign in, whatever else is wrong."""
+    for label, make in BAD_HEADERS.items():
+        header = make(world.issuer)
+        answer = world.nobody.call(
+            function.method,
+            function.example,
+            raw=b"not JSON",
+            params={"limit": "nonsense"},
+            headers={} if header is None else {"Authorization": header},
+        )
+        assert answer.status == 401, label
+        answer.problem(401, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_scheme_may_be_written_in_any_case(world: HttpWorld) -> None:
+    """`bearer` is as good as `Bearer`, as RFC 9110 has it."""
+    token = world.ada.token
+    answer = Client(None).call("GET", "me", headers={"authorization": f"bearer {token}"})
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("function", FOR_ADMINS, ids=name_of)
+def test_admin_routes_refuse_customers(world: HttpWorld, function: Indexed) -> None:
+    """A customer is told 403 on every admin route, for ids that exist or not."""
+    world.ada.call(function.method, function.example).problem(403, "forbidden")
+
+
+def test_there_are_admin_routes() -> None:
+    """The rule above looks at something."""
+    assert {function.name for function in FOR_ADMINS} == {
+        "list_dead_letters",
+        "replay_dead_letter",
+    }
+
+
+def test_only_the_role_itself_makes_an_admin(world: HttpWorld) -> None:
+    """A role that merely resembles the admin's opens nothing; the role in a list does."""
+    for roles in ([], ["admin"], [ADMIN.upper()], ["integrator.administrator"]):
+        caller = world.caller("mallory", roles=roles)
+        caller.get("admin/dead-letters").problem(403, "forbidden")
+    assert world.caller("grace", roles=["x", ADMIN]).get("admin/dead-letters").status == 200
+
+
+@pytest.mark.parametrize("function", WITH_IDS, ids=name_of)
+def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -> None:
+    """On every route with an id, another's looks exactly like one that does not exist."""
+    instance_id = world.connected(world.ada)
+    job_id = world.start(world.ada, instance_id)
+    world.run(job_id)
+    log_id = world.ada.get("logs").json["items"][0]["id"]
+    ids = {
+        "{instance_id}": instance_id,
+        "{job_id}": job_id,
+        "{log_id}": log_id,
+        "{letter_id}": job_id,
+    }
+    stranger = world.admin if function in FOR_ADMINS else world.bob
+    answers = []
+    for known in (ids, dict.fromkeys(ids, "019a0000-0000-7000-8000-000000000000")):
+        path = function.route
+        for name, value in known.items():
+            path = path.replace(name, value)
+        answers.append(
+            stranger.call(function.method, path, body=BODIES.get(function.name)).problem(
+                404, "not-found"
+            )
+        )
+    assert answers[0] == answers[1]
+    assert world.ada.get(f"instances/{instance_id}").status == 200
+
+
+@pytest.mark.parametrize("function", WITH_IDS, ids=name_of)
+@pytest.mark.parametrize("odd", ["ключ", "x" * 5000, "a b", "' OR 1=1 --", "%00"])
+def test_ids_of_any_form_are_unknown(world: HttpWorld, function: Indexed, odd: str) -> None:
+    """What cannot be an id is one that does not exist."""
+    who = world.admin if function in FOR_ADMINS else world.ada
+    path = "/".join(odd if "{" in word else word for word in function.route.split("/"))
+    who.call(function.method, path, body=BODIES.get(function.name)).problem(404, "not-found")
+
+
+@pytest.mark.parametrize("function", FOR_PROFILES, ids=name_of)
+def test_a_caller_without_a_profile_is_told_to_make_one(
+    world: HttpWorld, function: Indexed
+) -> None:
+    """Whoever is signed in and has no profile yet learns how to get one."""
+    answer = world.caller("new").call(
+        function.method, function.example, body=BODIES.get(function.name)
+    )
+    kind = (404, "not-found") if function.name == "get_me" else (409, "conflict")
+    assert "PUT /api/v1/me" in answer.problem(*kind)["detail"]
+
+
+def test_the_same_subject_of_another_issuer_is_somebody_else(world: HttpWorld) -> None:
+    """A profile belongs to issuer and subject together."""
+    assert world.ada.get("me").status == 200
+    with running_issuer() as other:
+        world.app.__dict__["verifier"] = OidcTokenVerifier(
+            issuer=other.url, audience=AUDIENCE, admin_role=ADMIN
+        )
+        Client(other.token(sub="ada")).get("me").problem(404, "not-found")
