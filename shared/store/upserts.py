@@ -103,7 +103,8 @@ def _source(table: Table, columns: Sequence[str]) -> str:
     described = ", ".join(
         f"{_quoted(name)} {_type_of(table, name, dialect)} '$.{name}'" for name in columns
     )
-    return f"OPENJSON(:rows) WITH ({described})"
+    # A long parameter may arrive as NTEXT, which OPENJSON does not take.
+    return f"OPENJSON(CAST(:rows AS NVARCHAR(MAX))) WITH ({described})"
 
 
 def _type_of(table: Table, name: str, dialect: Dialect) -> str:

@@ -154,8 +154,10 @@ class SqlLogRepository:
         """Remove at most `limit` of the records made before that time; return how many."""
         oldest = select(records.c.id).where(records.c.created_at < before)
         oldest = oldest.order_by(records.c.created_at, records.c.id).limit(limit)
-        removed = delete(records).where(records.c.id.in_(oldest)).returning(records.c.id)
-        return len(self._session.all(removed))
+        ids = [row["id"] for row in self._session.all(oldest)]
+        for chunk in chunks(ids):
+            self._session.run(delete(records).where(records.c.id.in_(chunk)))
+        return len(ids)
 
 
 def problem_hash(problem: RecordProblem) -> str:

@@ -112,4 +112,5 @@ oauth_states = Table(
     UniqueConstraint("state_hash"),
     Index("ix_oauth_states_expires_at", "expires_at"),
     Index("ix_oauth_states_instance_id", "instance_id"),
+    Index("ix_oauth_states_profile_id", "profile_id"),
 )

@@ -236,6 +236,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_oauth_states_expires_at", "oauth_states", ["expires_at"], unique=False)
     op.create_index("ix_oauth_states_instance_id", "oauth_states", ["instance_id"], unique=False)
+    op.create_index("ix_oauth_states_profile_id", "oauth_states", ["profile_id"], unique=False)
     op.create_table(
         "warehouses",
         sa.Column("id", types.Key(36), nullable=False),

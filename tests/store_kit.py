@@ -1,0 +1,131 @@
+"""A database for a test: SQLite in memory and in a file always, SQL Server where there is one.
+
+from tests.store_kit import database  # noqa: F401 - a fixture
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.checkpoints import Mode
+from shared.domain.ids import new_id
+from shared.domain.instances import Instance
+from shared.domain.jobs import Job, SyncLog
+from shared.domain.links import RecordLink
+from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
+from shared.domain.tallies import Tally
+from shared.store.database import Database
+from tests.conftest import SQLSERVER_URL
+from tests.factories import NOW, make_instance, make_job, make_profile
+
+KINDS = ["memory", "file", pytest.param("sqlserver", marks=pytest.mark.sqlserver)]
+LATER = NOW + timedelta(minutes=10)
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Yield an empty database with every table."""
+    made = make_database(request.param, tmp_path)
+    yield made
+    made.dispose()
+
+
+def make_database(kind: str = "memory", folder: Path = Path()) -> Database:
+    from shared.store.tables import metadata
+
+    urls = {"memory": "sqlite://", "file": f"sqlite:///{folder / 'app.db'}"}
+    made = Database(urls.get(kind) or os.environ[SQLSERVER_URL])
+    metadata.create_all(made.engine)
+    if kind == "sqlserver":
+        with made.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+    return made
+
+
+def make_spec(**values: Any) -> ProviderSpec:
+    defaults: dict[str, Any] = {
+        "slug": "fake",
+        "name": "Fake",
+        "description": "A provider for tests.",
+        "categories": ("tests",),
+        "directions": (Direction.IMPORT,),
+        "sink": SinkKind.LINKHUB,
+        "auth_type": AuthType.API_KEY,
+        "docs_url": "https://docs.test",
+    }
+    return ProviderSpec(**{**defaults, **values})
+
+
+def make_log(job: Job, **values: Any) -> SyncLog:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "job_id": job.id,
+        "instance_id": job.instance_id,
+        "provider": "fake",
+        "operation": "import",
+        "stream": "deals",
+        "entity": "indicators",
+        "status": "running",
+        "mode": Mode.INCREMENTAL,
+        "tally": Tally(),
+        "success": False,
+        "logged_at": NOW,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return SyncLog(**{**defaults, **values})
+
+
+def make_link(instance_id: str, external_id: str, **values: Any) -> RecordLink:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "instance_id": instance_id,
+        "stream": "deals",
+        "external_id": external_id,
+        "entity": "indicators",
+        "linkhub_id": f"lh-{external_id[:20]}",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return RecordLink(**{**defaults, **values})
+
+
+def seed_instance(database: Database, **values: Any) -> Instance:
+    """Store an instance with a profile and a provider of its own, unless `values` name them."""
+    with database.open_uow() as uow:
+        uow.providers.upsert(make_spec(slug=values.get("provider", "fake")), now=NOW)
+        if "profile_id" not in values:
+            profile = make_profile(subject=new_id())
+            uow.profiles.add(profile)
+            values["profile_id"] = profile.id
+        instance = make_instance(**values)
+        uow.instances.add(instance)
+        uow.commit()
+    return instance
+
+
+def seed_job(database: Database, instance: Instance | None = None, **values: Any) -> Job:
+    """Store a job, of an instance of its own unless one is given."""
+    instance = instance or seed_instance(database)
+    job = make_job(instance_id=instance.id, **values)
+    with database.open_uow() as uow:
+        uow.jobs.add(job)
+        uow.commit()
+    return job
+
+
+def seed_running(database: Database, instance: Instance | None = None, **values: Any) -> Job:
+    """Store a job and claim it for `run-1` until LATER."""
+    job = seed_job(database, instance, **values)
+    with database.open_uow() as uow:
+        running = uow.jobs.claim(job.id, run_id="run-1", now=NOW, lease_until=LATER)
+        uow.commit()
+    assert running is not None
+    return running

@@ -1,0 +1,173 @@
+"""One call of every method the repositories have, in an order that makes each do its work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.domain.audit import AuditEvent
+from shared.domain.changes import RecordProblem
+from shared.domain.checkpoints import Mode
+from shared.domain.ids import new_id
+from shared.domain.instances import Instance, InstanceStatus
+from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
+from shared.domain.mapping import FieldMapping
+from shared.domain.paging import Keyset, ListQuery
+from shared.domain.selections import TableSelection
+from shared.domain.tallies import Tally
+from shared.store.unit_of_work import UnitOfWork
+from tests.factories import NOW, make_instance, make_job, make_profile
+from tests.store_kit import LATER, make_link, make_log, make_spec
+
+PROBLEMS = [RecordProblem(stream="deals", key=str(n), message="bad") for n in range(3)]
+
+
+def queries(status: str) -> list[ListQuery]:
+    """Return every way a list is narrowed, alone and together."""
+    after = Keyset(created_at=LATER, id="x")
+    whole = ListQuery(after=after, since=NOW, until=LATER, status=status, provider="fake")
+    return [
+        ListQuery(),
+        ListQuery(after=after),
+        ListQuery(since=NOW, until=LATER),
+        ListQuery(status=status, after=after),
+        ListQuery(provider="fake", after=after),
+        whole,
+    ]
+
+
+def call_everything(uow: UnitOfWork) -> None:
+    """Call each public method of each repository at least once."""
+    instance = _set_up(uow)
+    _run(uow, instance)
+    _lists(uow, instance)
+    job = _new_job(uow, instance)
+    _messages(uow, job)
+    _keep(uow, instance, job)
+    uow.instances.soft_delete(instance.id, now=NOW)
+
+
+def _set_up(uow: UnitOfWork) -> Instance:
+    uow.providers.upsert(make_spec(), now=NOW)
+    uow.providers.list_active()
+    uow.providers.list_slugs()
+    uow.providers.get("fake")
+    profile = make_profile()
+    uow.profiles.add(profile)
+    uow.profiles.get(profile.id)
+    uow.profiles.find_by_subject("https://issuer.test", "ada")
+    uow.profiles.save(profile)
+    instance = make_instance(profile_id=profile.id)
+    uow.instances.add(instance)
+    instance = uow.instances.save(instance, expected_version=1)
+    uow.instances.set_status(instance.id, InstanceStatus.ERROR, "x", now=NOW)
+    uow.instances.heal(instance.id, now=NOW)
+    state = uow.instances.get_state(instance.id)
+    uow.instances.save_state(replace(state, next_sync_at=NOW), now=NOW)
+    uow.instances.list_due(now=NOW, limit=5)
+    rule = FieldMapping(stream="deals", external_field="a", entity="indicators", field="b")
+    uow.mappings.replace(instance.id, [rule], now=NOW)
+    uow.mappings.list_for(instance.id)
+    uow.selections.replace(instance.id, [TableSelection(table="t")], now=NOW)
+    uow.selections.list_for(instance.id)
+    return uow.instances.get(instance.id, profile_id=profile.id)
+
+
+def _new_job(uow: UnitOfWork, instance: Instance) -> Job:
+    job = make_job(instance_id=instance.id)
+    uow.jobs.add(job)
+    return job
+
+
+def _run(uow: UnitOfWork, instance: Instance) -> None:
+    job = _new_job(uow, instance)
+    uow.jobs.get(job.id, profile_id=instance.profile_id)
+    uow.jobs.find_open(instance.id)
+    uow.jobs.set_enqueued(job.id, now=NOW)
+    uow.jobs.claim(job.id, run_id="run-1", now=NOW, lease_until=LATER)
+    uow.jobs.set_mode(job.id, Mode.FULL, now=NOW)
+    uow.jobs.renew_lease(job.id, "run-1", until=LATER)
+    uow.jobs.request_cancel(job.id, now=NOW)
+    log = make_log(job)
+    uow.logs.start(log)
+    uow.logs.find_by_job(job.id)
+    uow.logs.get(log.id, profile_id=instance.profile_id)
+    uow.logs.set_mode(job.id, Mode.FULL, now=NOW)
+    uow.logs.set_progress(job.id, Tally(success=1), duration_ms=1, now=NOW)
+    uow.logs.add_records(log.id, PROBLEMS, cap=2, now=NOW)
+    for query in queries("error"):
+        uow.logs.list_records_page(log.id, query)
+    uow.logs.prune_records(LATER, limit=10)
+    uow.logs.finish(
+        job.id,
+        status="success",
+        success=True,
+        error_message="",
+        error_stack_trace="",
+        duration_ms=2,
+        now=NOW,
+    )
+    uow.jobs.release(
+        job.id,
+        "run-1",
+        not_before=None,
+        failed=True,
+        error_class="transient",
+        error_message="busy",
+        now=NOW,
+    )
+    uow.jobs.claim(job.id, run_id="run-2", now=NOW, lease_until=LATER)
+    uow.jobs.finish(job.id, "run-2", status=JobStatus.SUCCESS, now=NOW)
+
+
+def _lists(uow: UnitOfWork, instance: Instance) -> None:
+    for query in queries("active"):
+        uow.instances.list_page(instance.profile_id, query)
+    for query in queries("running"):
+        uow.jobs.list_page(instance.profile_id, query)
+        uow.jobs.list_page(instance.profile_id, query, instance_id=instance.id)
+        uow.logs.list_page(instance.profile_id, query)
+    for query in queries("open"):
+        uow.dead_letters.list_page(query)
+
+
+def _messages(uow: UnitOfWork, job: Job) -> None:
+    uow.jobs.list_reapable(now=NOW, enqueued_before=NOW - timedelta(minutes=5), limit=5)
+    letter = DeadLetter(
+        id=new_id(),
+        job_id=job.id,
+        attempt=1,
+        body_hash="",
+        queue="sync-manual",
+        body="{}",
+        error_class="transient",
+        error="busy",
+        state=DeadLetterState.OPEN,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    uow.dead_letters.upsert(letter)
+    uow.dead_letters.get(letter.id)
+    uow.dead_letters.set_state(letter.id, DeadLetterState.DISCARDED, now=NOW)
+    uow.jobs.redrive(job.id, not_before=LATER, now=NOW)
+    uow.jobs.fail(job.id, error_class="bug", error_message="boom", now=NOW)
+
+
+def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
+    uow.checkpoints.save(instance.id, "deals", "import", {"resume": 1}, now=NOW)
+    uow.checkpoints.save(instance.id, "deals", "import", {"resume": 2}, now=NOW)
+    uow.checkpoints.get(instance.id, "deals", "import")
+    uow.links.save_many([make_link(instance.id, "1"), make_link(instance.id, "2")])
+    uow.links.get_many(instance.id, "deals", ["1", "2"])
+    uow.links.mark_deleted(instance.id, "deals", ["1"], now=NOW)
+    uow.generations.add("", "dbo.flights", 1, 10, job.id, now=NOW)
+    uow.audit.add(
+        AuditEvent(
+            id=new_id(),
+            actor="ada",
+            profile_id=instance.profile_id,
+            action="instance.delete",
+            target=instance.id,
+            occurred_at=NOW,
+        )
+    )

@@ -1,0 +1,5 @@
+"""Every repository test runs on each database of the kit."""
+
+from tests.store_kit import database
+
+__all__ = ["database"]

@@ -1,0 +1,166 @@
+"""How SQL Server is reached, with a driver that only notes what it is asked."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from shared.domain.jobs import JobStatus
+from shared.errors import LeaseLostError, PermanentError, TransientError
+from shared.store.database import Database
+from shared.store.sqlserver import choose_driver, without_sign_in
+from tests.factories import NOW
+from tests.odbc_kit import MICROSOFT, FakeOdbc, odbc_error
+from tests.store_kit import make_link
+
+URL = "mssql+pyodbc://server.test/app"
+
+
+def opened(odbc: FakeOdbc, url: str = URL) -> Database:
+    database = Database(url, driver_module=odbc)
+    with database.open_uow():
+        pass
+    return database
+
+
+def test_microsofts_newest_driver_is_chosen_at_run_time() -> None:
+    """The image decides which there is; FreeTDS only where there is no other."""
+    both = ["FreeTDS", "ODBC Driver 9 for SQL Server", "ODBC Driver 17 for SQL Server", MICROSOFT]
+    assert choose_driver(both) == MICROSOFT
+    assert choose_driver(["FreeTDS", "SQLite3"]) == "FreeTDS"
+    with pytest.raises(PermanentError, match=r"msodbcsql18.*SQLite3"):
+        choose_driver(["SQLite3"])
+
+
+def test_the_url_may_name_the_driver() -> None:
+    """What an operator wrote is used, installed or not."""
+    odbc = FakeOdbc(drivers=[])
+    opened(odbc, f"{URL}?driver=ODBC+Driver+17+for+SQL+Server")
+    assert odbc.connects[0][0].startswith("DRIVER={ODBC Driver 17 for SQL Server};")
+
+
+def test_a_connection_hides_row_counts_and_the_drivers_pool_is_off() -> None:
+    """Otherwise an error of a later statement is invisible, and dead connections come back."""
+    odbc = FakeOdbc()
+    opened(odbc)
+    assert "SET NOCOUNT ON" in odbc.statements
+    assert odbc.pooling is False
+
+
+def test_a_token_replaces_every_other_way_to_sign_in() -> None:
+    """Each new connection gets a fresh token, in the driver's form, and no password."""
+    odbc = FakeOdbc()
+    tokens = iter(["token-1", "token-2"])
+    url = "mssql+pyodbc://sa:secret@server.test/app?Authentication=ActiveDirectoryMsi"
+    database = Database(url, driver_module=odbc, access_token=lambda: next(tokens))
+    with database.open_uow():
+        pass
+    database.dispose()
+    with database.open_uow():
+        pass
+    for (text, values), token in zip(odbc.connects, ("token-1", "token-2"), strict=True):
+        assert text == f"DRIVER={{{MICROSOFT}}};Server=server.test;Database=app"
+        raw = token.encode("utf-16-le")
+        assert values["attrs_before"] == {1256: struct.pack("<I", len(raw)) + raw}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Server=s;Database=d;Trusted_Connection=Yes", "Server=s;Database=d"),
+        ("UID=me;PWD={a;}}b};Server=s", "Server=s"),
+        ("Server=s;uid=me;Pwd=x;Encrypt=yes", "Server=s;Encrypt=yes"),
+    ],
+)
+def test_a_sign_in_is_taken_out_whole(before: str, after: str) -> None:
+    """Quoted passwords with semicolons too."""
+    assert without_sign_in(before) == after
+
+
+def test_free_tds_with_fast_executemany_is_refused() -> None:
+    """It would crash the process."""
+    database = Database(f"{URL}?driver=FreeTDS&fast_executemany=true", driver_module=FakeOdbc())
+    with pytest.raises(PermanentError, match="fast_executemany"), database.open_uow():
+        pass
+
+
+def test_free_tds_gets_no_input_sizes_and_microsoft_does() -> None:
+    """FreeTDS fails on them; Microsoft's driver needs them to bind ids as VARCHAR."""
+    for driver, bound in (("FreeTDS", False), (MICROSOFT, True)):
+        odbc = FakeOdbc(drivers=[driver])
+        with opened(odbc).open_uow() as uow:
+            uow.jobs.find_open("an-id")
+        assert bool(odbc.sizes) is bound
+
+
+def test_ids_are_bound_as_varchar_and_external_ids_as_nvarchar() -> None:
+    """An NVARCHAR parameter would make SQL Server convert the VARCHAR column and scan."""
+    odbc = FakeOdbc()
+    with opened(odbc).open_uow() as uow:
+        uow.links.get_many("an-id", "deals", ["1", "2"])
+    assert [[size[0] for size in sizes] for sizes in odbc.sizes] == [[12, -9, -9, -9]]
+
+
+def test_many_rows_are_one_parameter() -> None:
+    """Two statements for any number of rows; a long parameter may arrive as NTEXT."""
+    odbc = FakeOdbc()
+    with opened(odbc).open_uow() as uow:
+        uow.links.save_many([make_link("an-id", str(n)) for n in range(500)])
+    written = [sql for sql in odbc.statements if "record_links" in sql]
+    assert [sql.split()[0] for sql in written] == ["UPDATE", "INSERT"]
+    assert all(sql.count("?") == 1 for sql in written)
+    assert all("OPENJSON(CAST(? AS NVARCHAR(MAX)))" in sql for sql in written)
+
+
+def test_a_lost_lease_is_seen_without_row_counts() -> None:
+    """With NOCOUNT the driver counts -1 rows: what was changed is asked back instead."""
+    odbc = FakeOdbc()
+    with opened(odbc).open_uow() as uow, pytest.raises(LeaseLostError):
+        uow.jobs.finish("an-id", "run-1", status=JobStatus.SUCCESS, now=NOW)
+    assert "OUTPUT inserted.id" in " ".join(odbc.statements)
+
+
+def test_a_state_that_will_be_changed_is_locked_when_read() -> None:
+    """Two machines that read, change and save it must not undo each other."""
+    odbc = FakeOdbc()
+    database = opened(odbc)
+    for read_only in (True, False):
+        odbc.statements.clear()
+        with database.open_uow(read_only=read_only) as uow, pytest.raises(Exception, match="such"):
+            uow.instances.get_state("an-id")
+        assert any("UPDLOCK" in sql for sql in odbc.statements) is not read_only
+
+
+def test_opening_waits_for_a_database_that_wakes_up() -> None:
+    """A paused serverless database refuses the first connects; each attempt is a fresh one."""
+    odbc, slept = FakeOdbc(), list[float]()
+    odbc.refusals = [odbc_error("HY000", 40613), odbc_error("08001", 0)]
+    database = Database(URL, driver_module=odbc, open_delays=(1, 2, 4), sleep=slept.append)
+    with database.open_uow():
+        pass
+    assert slept == [1, 2]
+    assert len(odbc.connects) == 3
+
+
+def test_opening_gives_up_after_its_attempts() -> None:
+    """The caller learns that it is transient; a ping does not wait at all."""
+    odbc, slept = FakeOdbc(), list[float]()
+    odbc.refusals = [odbc_error("HY000", 40613) for _ in range(9)]
+    database = Database(URL, driver_module=odbc, open_delays=(1, 2), sleep=slept.append)
+    with pytest.raises(TransientError, match="40613"), database.open_uow():
+        pass
+    assert slept == [1, 2]
+    with pytest.raises(TransientError):
+        database.ping()
+    assert slept == [1, 2]
+
+
+def test_a_refused_sign_in_is_not_tried_again() -> None:
+    """Trying again cannot help; the message says what to check and hides the password."""
+    odbc, slept = FakeOdbc(), list[float]()
+    odbc.refusals = [odbc_error("28000", 18456, "Login failed for user 'sa'")]
+    database = Database(URL, driver_module=odbc, sleep=slept.append)
+    with pytest.raises(PermanentError, match="sql-user"), database.open_uow():
+        pass
+    assert slept == []
