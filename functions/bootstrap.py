@@ -189,8 +189,10 @@ class App:
 @lru_cache(maxsize=1)
 def app() -> App:
     """Return this process's app, made from the environment on the first call."""
+    from shared.logs import set_up_logging
     from shared.settings import Settings
 
+    set_up_logging()
     return App(Settings.from_env())
 
 
