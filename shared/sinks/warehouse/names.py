@@ -21,8 +21,8 @@ STAGING_PREFIX: Final = "_stg_"
 """Begins the name of a table that is being loaded."""
 
 _TABLE_LENGTH = 100
+_PREFIX_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN_PREFIX = re.compile(r"[A-Za-z0-9_]{0,40}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 _COLUMN = re.compile(r"(?![ $])[ -~]{1,128}(?<! )")
 _MARKERS = re.compile(r"[?{}]")
@@ -41,9 +41,18 @@ def bounded_key(text: str) -> str:
     return text if _PLAIN_KEY.fullmatch(text) else f"sha256:{_sha256(text)}"
 
 
-def is_plain_prefix(prefix: str) -> bool:
-    """Whether table names may begin so: ASCII letters, digits and underscores, at most 40."""
-    return _PLAIN_PREFIX.fullmatch(prefix) is not None
+def plain_prefix(text: str) -> str:
+    """Return what table names begin with for any text a person chose, '' for none.
+
+    `sales` and `sales_` give `sales_`, `my-app` gives `my_app_`. Two texts may give the same
+    prefix: who owns a table is never told by its name.
+    """
+    if not text:
+        return ""
+    cleaned = _UNSAFE.sub("_", text).strip("_")
+    if not cleaned or len(cleaned) > _PREFIX_LENGTH:
+        cleaned = f"{cleaned[: _PREFIX_LENGTH - 11]}_{digest(text)}"
+    return f"{cleaned}_"
 
 
 def table_name(stream: str, *, prefix: str, taken: Container[str]) -> str:

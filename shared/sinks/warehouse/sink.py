@@ -28,7 +28,7 @@ from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.warehouse.dialect import Dialect
 from shared.sinks.warehouse.errors import BrokenLoadError, translated
 from shared.sinks.warehouse.mssql import MssqlDialect
-from shared.sinks.warehouse.names import is_plain_prefix
+from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.registry import Registry, Role
 from shared.sinks.warehouse.sqlite import SqliteDialect
@@ -64,19 +64,15 @@ class WarehouseSink:
     ) -> None:
         """Prepare; nothing is opened yet. `schema` means nothing on SQLite.
 
-        Raise PermanentError for a URL or a prefix that cannot be used.
+        `table_prefix` may be any text; `names.plain_prefix` says what it becomes. Raise
+        PermanentError for a URL that cannot be used.
         """
-        if not is_plain_prefix(table_prefix):
-            raise PermanentError(
-                f"The table prefix {table_prefix!a} cannot be used: at most 40 ASCII letters, "
-                "digits and underscores."
-            )
         self._dialect, self._engine = _open_engine(url, schema=schema)
         self._tables = Tables(self._dialect.schema)
         self._states = ScopeStates(self._tables, instance_id=instance_id, run_id=run_id, now=now)
         self._estate = Estate(
             instance_id=instance_id,
-            prefix=table_prefix,
+            prefix=plain_prefix(table_prefix),
             dialect=self._dialect,
             registry=Registry(self._tables, instance_id=instance_id, now=now),
         )

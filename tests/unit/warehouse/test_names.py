@@ -65,6 +65,24 @@ def test_column_names_are_short_and_apart(fields: list[str]) -> None:
         taken.add(name.lower())
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", ""),
+        ("sales", "sales_"),
+        ("sales_", "sales_"),
+        ("my-app", "my_app_"),
+        ("x]; --", "x_"),
+        ("😀", f"_{names.digest('😀')}_"),
+        ("a" * 64, f"{'a' * 29}_{names.digest('a' * 64)}_"),
+    ],
+)
+def test_any_text_makes_a_prefix(text: str, wanted: str) -> None:
+    """A prefix is plain, ends with an underscore and leaves room for the name."""
+    assert names.plain_prefix(text) == wanted
+    assert len(wanted) <= 42
+
+
 def test_columns_keep_every_name_convex_allows() -> None:
     """Odd but printable names stay as they are; case clashes and ours get a hash."""
     for field in ("dep_time", "a b", 'quote"d', "x]; DROP TABLE y--", "select", "a.b"):

@@ -130,12 +130,6 @@ def test_a_useless_address_is_refused_without_being_shown(url: str, message: str
     assert "secret" not in str(caught.value)
 
 
-def test_a_useless_prefix_is_refused() -> None:
-    """A prefix that could not stand in a plain name is refused at once."""
-    with pytest.raises(PermanentError, match="prefix"):
-        WarehouseSink(url="sqlite://", instance_id="i", run_id="r", table_prefix="a-b")
-
-
 def test_a_file_that_cannot_be_opened_is_a_permanent_error() -> None:
     """A warehouse in a folder that does not exist is named as such."""
     sink = WarehouseSink(url="sqlite:////nowhere/at/all.db", instance_id="i", run_id="r")
