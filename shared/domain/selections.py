@@ -23,3 +23,8 @@ class TableSelection:
     table: str
     mode: Mode = Mode.FULL
     drift: DriftPolicy = DriftPolicy.EVOLVE
+
+    @property
+    def stream(self) -> str:
+        """The stream the table is, as the source names it."""
+        return f"{self.component}/{self.table}" if self.component else self.table

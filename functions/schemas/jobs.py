@@ -1,0 +1,131 @@
+"""Jobs, logs and dead letters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+from functions.schemas.base import Input, Wire
+from shared.domain import jobs as domain_jobs
+from shared.domain.checkpoints import Mode
+from shared.domain.tallies import Tally
+
+
+class JobInput(Input):
+    """How to sync: only what changed, or everything."""
+
+    mode: Mode = Mode.INCREMENTAL
+
+
+class Counts(Wire):
+    """How many records ended how: processed = success + warning + error."""
+
+    processed: int
+    success: int
+    warning: int
+    error: int
+    unchanged: int
+    deleted: int
+
+    @classmethod
+    def of(cls, tally: Tally) -> Self:
+        """Return the counts of a tally."""
+        return cls.model_validate(tally)
+
+
+class Job(Wire):
+    """A job and, once it has started, what it has done so far."""
+
+    id: str
+    instance_id: str
+    kind: str
+    mode: str
+    trigger: str
+    status: str
+    attempts: int
+    not_before: datetime | None
+    cancel_requested_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error_class: str
+    error_message: str
+    created_at: datetime
+    updated_at: datetime
+    log_id: str | None = None
+    counts: Counts | None = None
+    duration_ms: int | None = None
+
+    @classmethod
+    def of(cls, job: domain_jobs.Job, log: domain_jobs.SyncLog | None = None) -> Self:
+        """Return the job with its log's counts where it has one."""
+        answer = cls.model_validate(job)
+        if log is not None:
+            answer.log_id = log.id
+            answer.counts = Counts.of(log.tally)
+            answer.duration_ms = log.duration_ms
+        return answer
+
+
+class Log(Wire):
+    """What one job did."""
+
+    id: str
+    job_id: str
+    instance_id: str
+    provider: str
+    operation: str
+    stream: str
+    entity: str
+    status: str
+    mode: str
+    success: bool
+    counts: Counts
+    error_message: str
+    duration_ms: int
+    logged_at: datetime
+    created_at: datetime
+
+    @classmethod
+    def of(cls, log: domain_jobs.SyncLog) -> Self:
+        """Return the log as its owner sees it."""
+        values: dict[str, Any] = {
+            name: getattr(log, name) for name in cls.model_fields if name != "counts"
+        }
+        return cls(**values, counts=Counts.of(log.tally))
+
+
+class LogRecord(Wire):
+    """A record that was not synced as it stands, and why."""
+
+    id: str
+    stream: str
+    external_id: str
+    field: str
+    severity: str
+    error: str
+    resolved_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, record: domain_jobs.LogRecord) -> Self:
+        """Return the record as its owner sees it."""
+        return cls.model_validate(record)
+
+
+class DeadLetter(Wire):
+    """A message whose job could not be run."""
+
+    id: str
+    job_id: str
+    attempt: int
+    queue: str
+    error_class: str
+    error: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, letter: domain_jobs.DeadLetter) -> Self:
+        """Return the letter as an admin sees it."""
+        return cls.model_validate(letter)
