@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.domain.paging import Slice
@@ -13,7 +13,17 @@ from shared.domain.paging import Slice
 Item = TypeVar("Item")
 DomainItem = TypeVar("DomainItem")
 
-Name = Annotated[str, Field(max_length=200)]
+_NAME_LENGTH = 200
+
+
+def _fits(text: str) -> str:
+    """Count as SQL Server does: what stands beyond the basic plane, such as an emoji, is two."""
+    if len(text) + sum(character > "\uffff" for character in text) > _NAME_LENGTH:
+        raise ValueError(f"at most {_NAME_LENGTH} characters, of which an emoji takes two")
+    return text
+
+
+Name = Annotated[str, Field(max_length=_NAME_LENGTH), AfterValidator(_fits)]
 
 
 class Wire(BaseModel):

@@ -47,11 +47,15 @@ class Instance(Wire):
         return cls(**values, options=options)
 
 
+OptionName = Annotated[str, Field(max_length=64)]
+OptionValue = Annotated[str, Field(max_length=2000)]
+
+
 class ConnectionInput(Input):
     """A key and the options the provider asks for, such as `deploymentUrl`."""
 
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)]
-    options: Annotated[dict[str, Annotated[str, Field(max_length=2000)]], Field(max_length=20)] = {}
+    options: Annotated[dict[OptionName, OptionValue], Field(max_length=20)] = {}
 
 
 class Connection(Wire):

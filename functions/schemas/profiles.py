@@ -7,14 +7,14 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from functions.schemas.base import Input, Wire
+from functions.schemas.base import Input, Name, Wire
 from shared.domain import profiles as domain_profiles
 
 
 class ProfileInput(Input):
     """What a person says of themselves."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[Name, Field(min_length=1)]
     email: Annotated[str, Field(max_length=320)] = ""
     locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
