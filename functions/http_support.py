@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import azure.functions as func
@@ -42,9 +43,12 @@ Answer = BaseModel | None
 PROBLEM_TYPE = "urn:linkhub-integrator:problem:"
 MAX_BODY_BYTES = 1_000_000
 _BUSY_RETRY_SECONDS = 5
+_OUR_FAULT = "Something went wrong on our side; the request id finds it in our logs."
 _CAPITAL = re.compile(r"[A-Z]")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 _ID = re.compile(r"[0-9A-Za-z-]{1,36}")
+_ERRORS_TOLD = 20
+_LONGEST_NAME_TOLD = 64
 
 
 def endpoint(*, status: int = HTTPStatus.OK) -> Callable[..., Callable[..., func.HttpResponse]]:
@@ -119,9 +123,10 @@ def body_of(req: func.HttpRequest, model: type[Body]) -> Body:
     try:
         return model.model_validate_json(raw or b"{}")
     except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
         errors = [
-            (".".join(str(part) for part in item["loc"]), item["msg"])
-            for item in error.errors(include_input=False, include_url=False, include_context=False)
+            (".".join(str(part)[:_LONGEST_NAME_TOLD] for part in item["loc"]), item["msg"])
+            for item in found[:_ERRORS_TOLD]
         ]
         text = "; ".join(f"{where}: {what}" if where else what for where, what in errors)
         raise InvalidInputError(f"The body is not right: {text}.", errors=errors) from None
@@ -166,11 +171,11 @@ def _moment(text: str | None, name: str) -> datetime | None:
     try:
         # A `+` of an offset arrives as a space where the caller did not escape it.
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidInputError(
             f"`{name}` is a date or an ISO 8601 time such as 2026-11-21T08:00:00Z."
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _json(answer: Answer, *, status: int) -> func.HttpResponse:
@@ -188,14 +193,14 @@ def _problem(error: Exception) -> func.HttpResponse:
             status, kind, text = error.status, error.kind, error.message
         case TransientError():
             status, kind, text = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error.message
-            headers["Retry-After"] = str(round(error.retry_after or _BUSY_RETRY_SECONDS))
+            headers["Retry-After"] = str(ceil(error.retry_after or _BUSY_RETRY_SECONDS))
         case IntegratorError():
+            # Its text is for the operator: it may name settings and files.
             _log.error("A request met a set-up that cannot work: %s", error)
-            status, kind, text = HTTPStatus.INTERNAL_SERVER_ERROR, error.kind, error.message
+            status, kind, text = HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _OUR_FAULT
         case _:
             _log.error("A request failed unexpectedly", exc_info=error)
-            status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
-            text = "Something went wrong on our side; the request id finds it in our logs."
+            status, kind, text = HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _OUR_FAULT
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     detail = {

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import endpoint, list_query
+from functions.http_support import endpoint, list_query, route_id
 from shared.domain.profiles import Caller
 from shared.services import sync_logs
 
@@ -26,6 +26,6 @@ def list_logs(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.Log
 def list_log_records(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.LogRecord]:
     """Return the records of a log that were not synced as they stand."""
     part = sync_logs.list_records(
-        req.route_params["log_id"], list_query(req), caller=caller, open_uow=app().open_uow
+        route_id(req, "log_id"), list_query(req), caller=caller, open_uow=app().open_uow
     )
     return schemas.Page[schemas.LogRecord].of(part, schemas.LogRecord.of)

@@ -55,7 +55,7 @@ class ConnectionInput(Input):
     """A key and the options the provider asks for, such as `deploymentUrl`."""
 
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)]
-    options: Annotated[dict[OptionName, OptionValue], Field(max_length=20)] = {}
+    options: dict[OptionName, OptionValue] = Field(max_length=20, default_factory=dict)
 
 
 class Connection(Wire):

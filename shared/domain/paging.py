@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Self, TypeVar
 
 from shared.errors import InvalidInputError
@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +36,20 @@ class Keyset:
         try:
             text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
             at, _, row_id = text.partition("|")
-            created_at = datetime.fromisoformat(at)
-        except (binascii.Error, UnicodeError, ValueError):
-            created_at, row_id = None, ""
-        if created_at is None or created_at.tzinfo is None or not row_id:
+            keyset = cls(created_at=datetime.fromisoformat(at), id=row_id)
+        except ValueError:  # binascii.Error and UnicodeError are such
+            keyset = None
+        if keyset is None or not keyset.is_ours or keyset.encode() != cursor:
             raise InvalidInputError(
                 "The cursor is not one of ours: pass `nextCursor` of the page before, unchanged."
             )
-        return cls(created_at=created_at, id=row_id)
+        return keyset
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a row of ours could have this: a UTC time and an id."""
+        is_utc = self.created_at.utcoffset() == timedelta(0)
+        return is_utc and _ID.fullmatch(self.id) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,14 +69,15 @@ def stored_credentials(instance: Instance, secret_ref: str, *, vault: Vault) -> 
 
 def checked_options(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, str]:
     """Return the options a person gave; raise InvalidInputError naming each that is wrong."""
-    known = {option.name: option for option in spec.options}
+    names = [option.name for option in spec.options]
+    known = ", ".join(_wire_name(name) for name in names) or "none"
     errors = [
-        (f"options.{name}", f"{spec.name} has no such option; it has: {', '.join(known) or 'none'}")
+        (f"options.{_wire_name(name)}", f"{spec.name} has no such option; it has: {known}")
         for name in given
-        if name not in known
+        if name not in names
     ]
     errors += [
-        (f"options.{option.name}", f"{option.label} is required")
+        (f"options.{_wire_name(option.name)}", f"{option.label} is required")
         for option in spec.options
         if option.required and not given.get(option.name, "").strip()
     ]
@@ -84,3 +85,9 @@ def checked_options(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, s
         text = "; ".join(f"{where}: {what}" for where, what in errors)
         raise InvalidInputError(f"The connection options are not right: {text}.", errors=errors)
     return {name: value.strip() for name, value in given.items()}
+
+
+def _wire_name(name: str) -> str:
+    """Return the camelCase a person knows an option by."""
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)

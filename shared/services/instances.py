@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus, SetupStep
@@ -12,9 +13,10 @@ from shared.domain.paging import ListQuery, Slice
 from shared.domain.profiles import Caller
 from shared.domain.providers import AuthType
 from shared.errors import AuthError, ConflictError, InvalidInputError, NotFoundError, PermanentError
-from shared.ports.provider import CheckResult, Credentials
+from shared.ports.provider import CheckResult, Credentials, ProviderDefinition
 from shared.ports.vault import Vault
 from shared.services.audit import record_act
+from shared.services.catalogue import find_choice
 from shared.services.connections import Connector, checked_options
 from shared.services.deps import Now, OpenUow
 from shared.services.profiles import require_profile
@@ -33,11 +35,8 @@ def create_instance(
     moment = now()
     with open_uow() as uow:
         profile = require_profile(uow, caller)
-        try:
-            entry = uow.providers.get(provider)
-        except NotFoundError:
-            entry = None
-        if entry is None or not entry.is_active or not entry.is_public:
+        entry = find_choice(uow, provider)
+        if entry is None:
             known = ", ".join(sorted(e.slug for e in uow.providers.list_active() if e.is_public))
             raise InvalidInputError(
                 f"There is no provider {provider!r}; there are: {known or 'none yet'}.",
@@ -110,7 +109,32 @@ def connect_with_key(
 
     secret_ref = f"instance-{instance.id}"
     vault.put(secret_ref, credentials.values)
-    moment = now()
+    try:
+        saved = _save_connection(
+            replace(instance, options=chosen),
+            caller=caller,
+            definition=definition,
+            check=check,
+            secret_ref=secret_ref,
+            open_uow=open_uow,
+            moment=now(),
+        )
+    except NotFoundError:  # deleted meanwhile: nobody would ever remove this secret
+        vault.delete(secret_ref)
+        raise
+    return saved, check
+
+
+def _save_connection(
+    instance: Instance,
+    *,
+    caller: Caller,
+    definition: ProviderDefinition,
+    check: CheckResult,
+    secret_ref: str,
+    open_uow: OpenUow,
+    moment: datetime,
+) -> Instance:
     with open_uow() as uow:
         state = uow.instances.get_state(instance.id)
         uow.instances.save_state(
@@ -121,7 +145,6 @@ def connect_with_key(
         saved = uow.instances.save(
             replace(
                 instance,
-                options=chosen,
                 setup_step=SetupStep.COMPLETED,
                 status=InstanceStatus.ACTIVE,
                 status_reason="",
@@ -132,14 +155,14 @@ def connect_with_key(
         record_act(
             uow,
             caller,
-            profile_id=profile.id,
+            profile_id=instance.profile_id,
             action="instance.connect",
             target=instance.id,
-            after={"account": check.account, "options": dict(chosen)},
+            after={"account": check.account, "options": dict(instance.options)},
             now=moment,
         )
         uow.commit()
-    return saved, check
+    return saved
 
 
 def _check_live(

@@ -1,0 +1,28 @@
+"""The catalogue."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.functions.kit import HttpWorld
+
+
+def test_the_catalogue_lists_what_a_customer_can_choose(world: HttpWorld) -> None:
+    """Every public provider is there, by name, and no hidden one."""
+    answer = world.ada.get("providers")
+    assert answer.status == 200
+    assert [entry["slug"] for entry in answer.json["items"]] == ["depot", "fake", "sign-in"]
+
+
+def test_one_provider_reads_like_its_entry_in_the_list(world: HttpWorld) -> None:
+    """Both routes tell the same of a provider, in camelCase."""
+    entry = world.ada.get("providers/fake").json
+    assert entry in world.ada.get("providers").json["items"]
+    assert entry["apiKeyLabel"] == "API key"
+    assert entry["syncDirections"] == ["import"]
+
+
+@pytest.mark.parametrize("slug", ["nobody", "hidden", "ключ", "x" * 300, "FAKE", "' OR 1=1"])
+def test_any_other_slug_is_unknown(world: HttpWorld, slug: str) -> None:
+    """Unknown, hidden and impossible slugs look alike."""
+    world.ada.get(f"providers/{slug}").problem(404, "not-found")
