@@ -8,7 +8,7 @@ from functions import schemas
 from functions.bootstrap import app
 from functions.http_support import body_of, endpoint, from_camel, list_query, route_id
 from shared.domain.profiles import Caller
-from shared.services import instances
+from shared.services import connecting, instances
 
 bp = func.Blueprint()
 
@@ -64,11 +64,12 @@ def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
 def put_connection(req: func.HttpRequest, caller: Caller) -> schemas.Connection:
     """Connect an instance by key; the key is tried live first and answered by nobody."""
     body = body_of(req, schemas.ConnectionInput)
-    instance, check = instances.connect_with_key(
+    instance, check = connecting.connect_with_key(
         route_id(req, "instance_id"),
         caller=caller,
         api_key=body.api_key.get_secret_value(),
         options={from_camel(name): value for name, value in body.options.items()},
+        replace_account=body.replace_account,
         open_uow=app().open_uow,
         vault=app().vault,
         connector=app().connector,

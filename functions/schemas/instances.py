@@ -52,10 +52,14 @@ OptionValue = Annotated[str, Field(max_length=2000)]
 
 
 class ConnectionInput(Input):
-    """A key and the options the provider asks for, such as `deploymentUrl`."""
+    """A key and the options the provider asks for, such as `deploymentUrl`.
+
+    `replaceAccount` starts over with another account, before the instance was ever activated.
+    """
 
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)]
     options: dict[OptionName, OptionValue] = Field(max_length=20, default_factory=dict)
+    replace_account: bool = False
 
 
 class Connection(Wire):

@@ -78,9 +78,14 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
-    """What machines know of an instance; never part of its ETag."""
+    """What machines know of an instance; never part of its ETag.
+
+    `account` is the provider's own id of what the credentials open ('' if it tells none): the
+    instance is bound to it.
+    """
 
     instance_id: str
+    account: str = ""
     secret_ref: str = ""
     token_expires_at: datetime | None = None
     refresh_lease_id: str = ""

@@ -41,8 +41,6 @@ def assert_nothing_kept(world: HttpWorld, instance_id: str) -> None:
     assert (instance["status"], instance["configVersion"]) == ("setup_incomplete", 1)
     assert instance["options"] == {}
     assert state_of(world, instance_id).secret_ref == ""
-    with pytest.raises(NotFoundError):
-        world.app.vault.get(f"instance-{instance_id}")
 
 
 def test_a_good_key_connects_and_lives_in_the_vault_only(
@@ -150,23 +148,30 @@ def test_a_new_key_replaces_the_old_one(world: HttpWorld) -> None:
     """Connecting again keeps the newest key, and a refused one leaves the old in place."""
     instance_id = world.connected(world.ada)
     path = f"instances/{instance_id}/connection"
+    old = state_of(world, instance_id).secret_ref
     world.ada.put(path, {"apiKey": BAD_KEY}).problem(400, "invalid-input")
-    assert world.app.vault.get(f"instance-{instance_id}") == {"api_key": GOOD_KEY}
+    assert world.app.vault.get(old) == {"api_key": GOOD_KEY}
     assert world.ada.get(f"instances/{instance_id}").json["status"] == "active"
     assert world.ada.put(path, {"apiKey": GOOD_KEY}).json["instance"]["configVersion"] == 3
+    assert world.app.vault.get(state_of(world, instance_id).secret_ref) == {"api_key": GOOD_KEY}
+    with pytest.raises(NotFoundError):
+        world.app.vault.get(old)
 
 
 def test_a_delete_meanwhile_leaves_no_orphan_in_the_vault(world: HttpWorld) -> None:
     """An instance that is deleted while its key is tried keeps no secret that nobody removes."""
     instance_id = new_instance(world, "fake")
     put = world.app.vault.put
+    names: list[str] = []
 
     def put_after_a_delete(name: str, value: Any) -> None:
         assert world.ada.delete(f"instances/{instance_id}").status == 204
         put(name, value)
+        names.append(name)
 
     world.app.vault.__dict__["put"] = put_after_a_delete
     answer = world.ada.put(f"instances/{instance_id}/connection", {"apiKey": GOOD_KEY})
     answer.problem(404, "not-found")
+    assert len(names) == 1
     with pytest.raises(NotFoundError):
-        world.app.vault.get(f"instance-{instance_id}")
+        world.app.vault.get(names[0])

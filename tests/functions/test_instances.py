@@ -94,7 +94,8 @@ def test_a_deleted_instance_takes_its_secret_and_its_job_along(world: HttpWorld)
     """The secret is out of the vault, the open job cancelled, and the id unknown; the job stays."""
     instance_id = world.connected(world.ada)
     job_id = world.start(world.ada, instance_id)
-    secret_ref = f"instance-{instance_id}"
+    with world.app.open_uow(read_only=True) as uow:
+        secret_ref = uow.instances.get_state(instance_id).secret_ref
     assert world.app.vault.get(secret_ref) == {"api_key": GOOD_KEY}
 
     answer = world.ada.delete(f"instances/{instance_id}")

@@ -56,6 +56,7 @@ instance_state = Table(
     "instance_state",
     metadata,
     Column("instance_id", Key(), ForeignKey("integration_instances.id"), primary_key=True),
+    Column("account", Name(200), nullable=False),
     Column("secret_ref", Key(127), nullable=False),
     Column("token_expires_at", UtcDateTime(), nullable=True),
     Column("refresh_lease_id", Key(), nullable=False),

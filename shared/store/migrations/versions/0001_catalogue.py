@@ -131,6 +131,7 @@ def upgrade() -> None:
     op.create_table(
         "instance_state",
         sa.Column("instance_id", types.Key(36), nullable=False),
+        sa.Column("account", types.Name(200), nullable=False),
         sa.Column("secret_ref", types.Key(127), nullable=False),
         sa.Column("token_expires_at", types.UtcDateTime(), nullable=True),
         sa.Column("refresh_lease_id", types.Key(36), nullable=False),
