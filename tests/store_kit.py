@@ -18,6 +18,7 @@ from shared.domain.ids import new_id
 from shared.domain.instances import Instance
 from shared.domain.jobs import Job, SyncLog
 from shared.domain.links import RecordLink
+from shared.domain.notifications import Notice, NotificationEvent
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.domain.tallies import Tally
 from shared.store.database import Database
@@ -95,6 +96,21 @@ def make_link(instance_id: str, external_id: str, **values: Any) -> RecordLink:
         "updated_at": NOW,
     }
     return RecordLink(**{**defaults, **values})
+
+
+def make_notice(instance: Instance, **values: Any) -> Notice:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "profile_id": instance.profile_id,
+        "instance_id": instance.id,
+        "event": NotificationEvent.SYNC_FAILED,
+        "detail": "broken",
+        "dedupe_key": new_id(),
+        "not_before": NOW,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Notice(**{**defaults, **values})
 
 
 def seed_instance(database: Database, **values: Any) -> Instance:

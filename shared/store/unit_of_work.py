@@ -11,6 +11,8 @@ from shared.store.repositories.instances import SqlInstanceRepository
 from shared.store.repositories.jobs import SqlJobRepository
 from shared.store.repositories.links import SqlLinkRepository
 from shared.store.repositories.logs import SqlLogRepository
+from shared.store.repositories.notifications import SqlNotificationRepository
+from shared.store.repositories.outbox import SqlOutboxRepository
 from shared.store.repositories.profiles import SqlProfileRepository
 from shared.store.repositories.providers import SqlProviderRepository
 from shared.store.repositories.setup import SqlMappingRepository, SqlSelectionRepository
@@ -37,6 +39,8 @@ class UnitOfWork:
         self.dead_letters = SqlDeadLetterRepository(self._session)
         self.audit = SqlAuditRepository(self._session)
         self.generations = SqlGenerationRepository(self._session)
+        self.notifications = SqlNotificationRepository(self._session)
+        self.outbox = SqlOutboxRepository(self._session)
 
     def commit(self) -> None:
         """Make what was written durable and visible to others."""

@@ -15,10 +15,12 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from shared.domain.notifications import NoticeStatus, NotificationEvent
 from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
-from shared.store.types import Json, Key, Label, LongText, Name, UtcDateTime
+from shared.store.types import EnumText, Json, Key, Label, Name, UtcDateTime
 
 UNSENT: Final = "status = 'pending'"
+SENT: Final = "status = 'sent'"
 
 provider_health = Table(
     "provider_health",
@@ -63,11 +65,12 @@ outbox = Table(
     metadata,
     id_column(),
     Column("profile_id", Key(), nullable=False),
+    Column("instance_id", Key(), nullable=False),
+    Column("event", EnumText(NotificationEvent), nullable=False),
+    Column("detail", Label(2000), nullable=False),
     Column("dedupe_key", Key(128), nullable=False),
-    Column("recipients", Json(), nullable=False),
-    Column("subject", Label(), nullable=False),
-    Column("body", LongText(), nullable=False),
-    Column("status", Key(32), nullable=False),
+    Column("mail_id", Key(), nullable=False),
+    Column("status", EnumText(NoticeStatus), nullable=False),
     Column("attempts", Integer(), nullable=False),
     Column("not_before", UtcDateTime(), nullable=False),
     Column("sent_at", UtcDateTime(), nullable=True),
@@ -75,7 +78,10 @@ outbox = Table(
     *timestamps(),
     UniqueConstraint("dedupe_key"),
     filtered_index("ix_outbox_unsent", "not_before", "id", where=UNSENT),
-    Index("ix_outbox_profile_id", "profile_id"),
+    filtered_index("ix_outbox_mails", "profile_id", "mail_id", "not_before", where=UNSENT),
+    filtered_index("ix_outbox_sent", "profile_id", "sent_at", where=SENT),
+    Index("ix_outbox_notices", "instance_id", "event", "created_at", "id"),
+    listing("outbox"),
 )
 
 audit_events = Table(

@@ -12,12 +12,13 @@ from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
 from shared.domain.mapping import FieldMapping
+from shared.domain.notifications import NotificationEvent, NotificationSettings
 from shared.domain.paging import Keyset, ListQuery
 from shared.domain.selections import TableSelection
 from shared.domain.tallies import Tally
 from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job, make_profile
-from tests.store_kit import LATER, make_link, make_log, make_spec
+from tests.store_kit import LATER, make_link, make_log, make_notice, make_spec
 
 PROBLEMS = [RecordProblem(stream="deals", key=str(n), message="bad") for n in range(3)]
 
@@ -44,6 +45,7 @@ def call_everything(uow: UnitOfWork) -> None:
     job = _new_job(uow, instance)
     _messages(uow, job)
     _keep(uow, instance, job)
+    _tell(uow, instance)
     uow.instances.soft_delete(instance.id, now=NOW)
 
 
@@ -171,3 +173,20 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
             occurred_at=NOW,
         )
     )
+
+
+def _tell(uow: UnitOfWork, instance: Instance) -> None:
+    settings = NotificationSettings(profile_id=instance.profile_id)
+    uow.notifications.save(settings, now=NOW)
+    uow.notifications.get(instance.profile_id)
+    uow.outbox.add(make_notice(instance))
+    uow.outbox.find_last(instance.id, NotificationEvent.SYNC_FAILED)
+    uow.outbox.find_last_mail_at(instance.profile_id)
+    lease = {"now": NOW, "lease_until": NOW, "gather_until": LATER}
+    [notice] = uow.outbox.claim_next(mail_id="m", **lease)
+    [notice] = uow.outbox.claim_next(mail_id="n", **lease)
+    uow.outbox.postpone(notice, not_before=NOW, error="busy", now=NOW)
+    uow.outbox.mark_sent(notice, error="", now=NOW)
+    uow.outbox.give_up(notice, error="no such mailbox", now=NOW)
+    uow.outbox.drop([notice], error="healed", now=NOW)
+    uow.outbox.prune(LATER, limit=10)

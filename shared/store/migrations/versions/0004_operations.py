@@ -64,10 +64,11 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", types.Key(36), nullable=False),
         sa.Column("profile_id", types.Key(36), nullable=False),
+        sa.Column("instance_id", types.Key(36), nullable=False),
+        sa.Column("event", types.Key(32), nullable=False),
+        sa.Column("detail", types.Label(2000), nullable=False),
         sa.Column("dedupe_key", types.Key(128), nullable=False),
-        sa.Column("recipients", types.Json(), nullable=False),
-        sa.Column("subject", types.Label(200), nullable=False),
-        sa.Column("body", types.LongText(), nullable=False),
+        sa.Column("mail_id", types.Key(36), nullable=False),
         sa.Column("status", types.Key(32), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", types.UtcDateTime(), nullable=False),
@@ -78,7 +79,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_outbox_dedupe_key")),
     )
-    op.create_index("ix_outbox_profile_id", "outbox", ["profile_id"], unique=False)
+    op.create_index("ix_outbox_created", "outbox", ["created_at", "id"], unique=False)
+    op.create_index(
+        "ix_outbox_mails",
+        "outbox",
+        ["profile_id", "mail_id", "not_before"],
+        unique=False,
+        sqlite_where=sa.text("status = 'pending'"),
+        mssql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "ix_outbox_notices",
+        "outbox",
+        ["instance_id", "event", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_outbox_sent",
+        "outbox",
+        ["profile_id", "sent_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'sent'"),
+        mssql_where=sa.text("status = 'sent'"),
+    )
     op.create_index(
         "ix_outbox_unsent",
         "outbox",
