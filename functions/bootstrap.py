@@ -59,7 +59,7 @@ class App:
         from shared.backends.storage_queue import StorageJobQueue
 
         return StorageJobQueue(
-            connection_string=self.settings.storage_connection_string.get_secret_value(),
+            connection_string=self.settings.storage_connection_string,
             account_url=self.settings.storage_queue_url,
             client_id=self.settings.azure_client_id,
             api_version=self.settings.storage_api_version,
@@ -180,7 +180,7 @@ class App:
     @cached_property
     def linkhub_api_key(self) -> str:
         """LinkHub's API key: a local setting, else the vault's."""
-        if key := self.settings.linkhub_api_key.get_secret_value():
+        if key := self.settings.linkhub_api_key:
             return key
         name = _needed(self.settings.linkhub_api_key_secret, "LINKHUB_API_KEY_SECRET")
         return self.vault.get(name)["api_key"]

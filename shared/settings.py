@@ -1,34 +1,47 @@
 """Every setting of the product, read once from the environment.
 
-Nothing is required to import the app; what a backend needs is checked when it is first used.
+Nothing is required to import the app; what a backend needs is checked when it is first used. A
+dataclass, not a pydantic model: an answer that needs no input must not wait for pydantic to load.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Self
-
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from typing import Any, Final, Self
 
 from shared.errors import PermanentError
 
 
-class Settings(BaseModel):
-    """The app's settings; each is the environment variable of the same name in capitals."""
+def _as(variable: str, default: Any = "") -> Any:
+    """Return the field of a setting whose variable is not its name in capitals."""
+    return field(default=default, repr=False, metadata={"variable": variable})
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: str = ""
+def _secret() -> Any:
+    """Return the field of a text that no `repr` shows."""
+    return field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The app's settings; each is the environment variable of the same name in capitals.
+
+    The type of a default says how its variable is read.
+    """
+
+    database_url: str = _secret()
     """SQLAlchemy URL: `sqlite:///path` or `mssql+pyodbc://server/database`."""
     database_use_managed_identity: bool = False
     """Sign in at Azure SQL with an access token of `azure_client_id` instead of a password."""
     azure_client_id: str = ""
     """Client id of the user-assigned managed identity."""
 
-    storage_connection_string: SecretStr = Field(SecretStr(""), alias="AzureWebJobsStorage")
+    storage_connection_string: str = _as("AzureWebJobsStorage")
     """Queue storage by connection string (local only)."""
-    storage_queue_url: str = Field("", alias="AzureWebJobsStorage__queueServiceUri")
+    storage_queue_url: str = _as("AzureWebJobsStorage__queueServiceUri")
     """Queue storage by address and managed identity."""
     storage_api_version: str = ""
     """Pins the storage protocol; Azurite knows only older ones."""
@@ -42,11 +55,11 @@ class Settings(BaseModel):
     oidc_admin_role: str = "integrator.admin"
 
     linkhub_api_url: str = ""
-    linkhub_api_key: SecretStr = SecretStr("")
+    linkhub_api_key: str = _secret()
     linkhub_api_key_secret: str = ""
     """The vault name of LinkHub's API key, used where `linkhub_api_key` is empty."""
 
-    warehouse_url: str = ""
+    warehouse_url: str = _secret()
     """The warehouse of instances that name none: a `sqlite:///path` of its own."""
     hubspot_base_url: str = "https://api.hubapi.com"
     hubspot_api_version: str = "2026-03"
@@ -54,35 +67,79 @@ class Settings(BaseModel):
     work_dir: str = ""
     """A folder for downloads; the system's temporary one where empty."""
 
-    lease_seconds: float = 180
-    heartbeat_seconds: float = 30
-    time_budget_seconds: float = 600
+    lease_seconds: float = 180.0
+    heartbeat_seconds: float = 30.0
+    time_budget_seconds: float = 600.0
     record_error_limit: int = 1000
     log_records_cap: int = 1000
-    redrive_delays: str = "300,900,2700,8100,24300"
+    redrive_seconds: tuple[float, ...] = _as(
+        "REDRIVE_DELAYS", (300.0, 900.0, 2700.0, 8100.0, 24300.0)
+    )
     """Seconds before each re-drive of a job that ended in a poison queue with a transient error."""
     log_records_days: int = 90
 
-    @property
-    def redrive_seconds(self) -> tuple[float, ...]:
-        """Return `redrive_delays` as numbers."""
-        return tuple(float(part) for part in self.redrive_delays.split(",") if part.strip())
+    @classmethod
+    def variables(cls) -> Mapping[str, str]:
+        """Return the environment variable of every setting, by the setting's name."""
+        return {one.name: one.metadata.get("variable", one.name.upper()) for one in fields(cls)}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Return the settings of `env`; raise PermanentError naming each that cannot be read."""
+        """Return the settings of `env`; raise PermanentError naming each that cannot be read.
+
+        A variable that is empty counts as absent.
+        """
         env = os.environ if env is None else env
-        values = {}
-        for name, info in cls.model_fields.items():
-            key = info.alias or name
-            variable = info.alias or name.upper()
-            if variable in env:
-                values[key] = env[variable]
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            wrong = "; ".join(
-                f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)
-            )
-            message = f"These settings cannot be read: {wrong}."
-            raise PermanentError(message) from None
+        values, wrong = {}, []
+        variables = cls.variables()
+        for one in fields(cls):
+            variable = variables[one.name]
+            text = env.get(variable, "").strip()
+            if not text:
+                continue
+            try:
+                values[one.name] = _READERS[type(one.default)](text)
+            except ValueError as error:
+                wrong.append(f"{variable}: {error}")
+        if wrong:
+            raise PermanentError(f"These settings cannot be read: {'; '.join(wrong)}.")
+        return cls(**values)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in {"true", "1", "yes", "on"}:
+        return True
+    if text.lower() in {"false", "0", "no", "off"}:
+        return False
+    raise ValueError("write true or false")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("write a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not isfinite(number):
+        raise ValueError("write a number")
+    return number
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(_number(part) for part in text.split(",") if part.strip())
+
+
+# A wrong text is never repeated in the error: it may be a secret in the wrong place.
+_READERS: Final[Mapping[type, Callable[[str], Any]]] = {
+    str: str,
+    bool: _flag,
+    int: _whole,
+    float: _number,
+    tuple: _numbers,
+}
