@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -58,8 +59,13 @@ def main() -> int:
 
 
 def run(command: list[str | Path]) -> int:
-    """Run a command from the repository's root; Ctrl-C reaches it and is waited for."""
+    """Run a command from the repository's root; Ctrl-C and SIGTERM end it, not the wait for it."""
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
     with subprocess.Popen([str(word) for word in command], cwd=ROOT) as process:
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        if early:
+            process.terminate()
         while True:
             try:
                 return process.wait()
@@ -71,13 +77,14 @@ def set_up_venv() -> None:
     """Make `.venv` hold what the requirement files name; return at once where it does."""
     wanted = hashlib.sha256(
         b"".join(path.read_bytes() for path in REQUIREMENTS)
-        + repr((WITHOUT_DEPENDENCIES, NODE_WHEEL, sys.version_info[:2])).encode()
+        + repr((WITHOUT_DEPENDENCIES, NODE_WHEEL)).encode()
     ).hexdigest()
     stamp = VENV / "installed"
-    if stamp.exists() and stamp.read_text() == wanted:
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"Setting up {VENV.name} with Python {sys.version.split()[0]} …", file=sys.stderr)
-    venv.create(VENV, with_pip=True, clear=not PYTHON.exists())
+    if not PYTHON.exists():
+        venv.create(VENV, with_pip=True, clear=True, symlinks=os.name != "nt")
     pip("--requirement", str(REQUIREMENTS[-1]))
     pip("--no-deps", "--ignore-requires-python", *WITHOUT_DEPENDENCIES)
     if shutil.which("node") is None or shutil.which("npm") is None:

@@ -7,16 +7,20 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 from local.azurite import AzuriteError
 from local.stack.client import ApiError
 from local.stack.demo import run_demo
-from local.stack.processes import StackError
-from local.stack.stack import ROOT, Stack, StackOptions, free_port, mint_token
+from local.stack.processes import ROOT, StackError
+from local.stack.stack import Stack, StackOptions, free_port, mint_token
+from shared.backends.file_lock import exclusive
+from shared.errors import TransientError
 
-STACK_FILE = ROOT / ".local" / "stack.json"
+STACK_FILE = "stack.json"
 CHECK_SECONDS = 1.0
 
 
@@ -39,15 +43,26 @@ def main() -> int:
         )
     token = commands.add_parser("token")
     token.add_argument("--admin", action="store_true", help="with the admin role")
+    for command in (demo, up, token):
+        command.add_argument(
+            "--state",
+            type=Path,
+            default=ROOT / ".local",
+            metavar="DIR",
+            help="where databases, logs and stack.json go (default .local): a stack of its own",
+        )
     args = parser.parse_args()
 
+    folder = args.state.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _stop)
     try:
         if args.command == "demo":
-            return run_demo(as_json=args.json, keep=args.keep, convex_zip=args.convex_zip)
+            return run_demo(folder, as_json=args.json, keep=args.keep, convex_zip=args.convex_zip)
         if args.command == "up":
-            return run_up(args.convex_zip)
-        return print_token(admin=args.admin)
+            with _only_one(folder):
+                return run_up(folder, args.convex_zip)
+        return print_token(folder, admin=args.admin)
     except (AzuriteError, StackError, ApiError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -56,11 +71,15 @@ def main() -> int:
         return 130
 
 
-def run_up(convex_zip: Path | None) -> int:
-    """Keep the stack running until Ctrl-C or SIGTERM; `.local/stack.json` tells where it is."""
-    STACK_FILE.unlink(missing_ok=True)
+def run_up(folder: Path, convex_zip: Path | None) -> int:
+    """Keep the stack running until Ctrl-C or SIGTERM; `stack.json` in `folder` tells where it is.
+
+    The file is there, whole, exactly while the stack answers.
+    """
+    file = folder / STACK_FILE
+    file.unlink(missing_ok=True)
     options = StackOptions(
-        state=ROOT / ".local" / "up",
+        state=folder / "up",
         host_port=free_port(7071),
         sandbox_port=free_port(7072),
         convex_port=free_port(7073),
@@ -69,26 +88,48 @@ def run_up(convex_zip: Path | None) -> int:
     print("Starting …", file=sys.stderr, flush=True)
     try:
         with Stack(options) as stack:
-            STACK_FILE.write_text(json.dumps(stack.urls, indent=2) + "\n", encoding="utf-8")
-            print(_welcome(stack), flush=True)
-            pause = threading.Event()
-            while not pause.wait(CHECK_SECONDS):
-                stack.check()
+            draft = file.with_suffix(".tmp")
+            draft.write_text(json.dumps(stack.urls, indent=2) + "\n", encoding="utf-8")
+            draft.replace(file)
+            try:
+                print(_welcome(stack), flush=True)
+                _wait_until_stopped(stack)
+            finally:
+                file.unlink(missing_ok=True)
     except KeyboardInterrupt:
         print("\nEverything is stopped.", file=sys.stderr)
-    finally:
-        STACK_FILE.unlink(missing_ok=True)
     return 0
 
 
-def print_token(*, admin: bool) -> int:
+def print_token(folder: Path, *, admin: bool) -> int:
     """Print a caller's JWT of the running stack's issuer."""
-    if not STACK_FILE.exists():
+    file = folder / STACK_FILE
+    if not file.exists():
         print("No stack is running: start one with `python3 dev.py up`.", file=sys.stderr)
         return 1
-    issuer = json.loads(STACK_FILE.read_text(encoding="utf-8"))["issuer"]
+    issuer = json.loads(file.read_text(encoding="utf-8"))["issuer"]
     print(mint_token(issuer, admin=admin))
     return 0
+
+
+def _wait_until_stopped(stack: Stack) -> None:
+    pause = threading.Event()
+    while not pause.wait(CHECK_SECONDS):
+        stack.check()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep `folder` to this stack; raise StackError where another one has it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(folder / "stack.lock", timeout=0))
+        except TransientError:
+            raise StackError(
+                f"A stack runs in {folder} already: stop it, or give this one a `--state` folder "
+                "of its own."
+            ) from None
+        yield
 
 
 def _welcome(stack: Stack) -> str:
@@ -116,6 +157,7 @@ def _existing_file(text: str) -> Path:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may come twice, through a parent and a group
     raise KeyboardInterrupt
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.stack.client import ApiClient
-from local.stack.stack import ROOT, Stack, StackOptions, fresh_state
+from local.stack.stack import Stack, StackOptions, fresh_state
 
 JOB_SECONDS = 900.0
 
@@ -45,9 +45,9 @@ class DemoJob:
         }
 
 
-def run_demo(*, as_json: bool, keep: bool, convex_zip: Path | None) -> int:
-    """Run the demo on a fresh state; return the exit status: 0 if every sync succeeded."""
-    state = fresh_state(ROOT / ".local", "demo")
+def run_demo(folder: Path, *, as_json: bool, keep: bool, convex_zip: Path | None) -> int:
+    """Run the demo on a fresh state in `folder`; return the exit status: 0 if all succeeded."""
+    state = fresh_state(folder, "demo")
     _say("Starting Azurite, the sandbox and the functions host …")
     try:
         with Stack(StackOptions(state=state, convex_zip=convex_zip)) as stack:

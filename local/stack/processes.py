@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
+ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 40.0
 _POLL_SECONDS = 0.2
 _TAIL_LINES = 25
@@ -21,6 +23,29 @@ _TAIL_LINES = 25
 
 class StackError(Exception):
     """A part of the stack did not start or ended by itself; the message says which and why."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the block ends, so that no child is started and forgotten.
+
+    Outside the main thread, which alone is disturbed by them, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    for received in caught:
+        signal.raise_signal(received)
 
 
 class Service:
@@ -43,6 +68,7 @@ class Service:
         with log_file.open("a", encoding="utf-8") as log:
             process = subprocess.Popen(  # noqa: S603  our own modules
                 [sys.executable, "-m", module, *args],
+                cwd=ROOT,
                 env={**os.environ, **env},
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -71,14 +97,19 @@ class Service:
             raise StackError(f"{self.name} ended with status {status}.\n{self._log_tail()}")
 
     def stop(self) -> None:
-        """End the process: asked first, killed if it does not listen. Safe to call twice."""
+        """End the process: asked first, killed if it does not listen or Ctrl-C comes meanwhile.
+
+        Safe to call twice.
+        """
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self.kill()
+            except KeyboardInterrupt:
+                self.kill()
+                raise
         self._reader.join()
 
     def kill(self) -> None:

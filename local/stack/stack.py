@@ -17,11 +17,16 @@ from typing import Any, Self
 import httpx
 
 from local.azurite import API_VERSION, AZURITE_HOME, ensure_installed, run_azurite
-from local.stack.processes import Service, StackError
+from local.stack.processes import ROOT, Service, StackError, undisturbed
 
-ROOT = Path(__file__).resolve().parents[2]
 SANDBOX_SECONDS = 120.0
 HOST_SECONDS = 60.0
+_NO_AZURE = {
+    "KEY_VAULT_URL": "",
+    "AzureWebJobsStorage__queueServiceUri": "",
+    "DATABASE_USE_MANAGED_IDENTITY": "false",
+}
+"""What a person's shell or local.settings.json may say is not for the stack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,7 @@ class StackOptions:
     convex_port: int = 0
     convex_zip: Path | None = None
     deals: int | None = None
-    lease_seconds: float = 600
+    lease_seconds: int = 600
     settings: Mapping[str, str] | None = None
 
 
@@ -137,7 +142,8 @@ class Stack:
             sandbox_args += ["--convex-zip", str(options.convex_zip)]
         sandbox = self._launch("sandbox", "local.sandbox", sandbox_args)
         queue = run_azurite(ROOT / AZURITE_HOME, state=self.state / "azurite")
-        connection = self._exits.enter_context(queue)
+        with undisturbed():
+            connection = self._exits.enter_context(queue)
         ready = sandbox.wait_ready(seconds=SANDBOX_SECONDS)
         self.directory = {"url": ready["url"], **_get_json(ready["url"] + "/_sandbox")}
         self._environment = self._settings(connection)
@@ -160,12 +166,15 @@ class Stack:
             "HUBSPOT_BASE_URL": directory["hubspot"]["url"],
             "ALLOW_PRIVATE_HOSTS": "true",
             "WORK_DIR": str(state / "work"),
+            **_NO_AZURE,
             **(self._options.settings or {}),
         }
 
     def _launch(self, name: str, module: str, args: list[str]) -> Service:
-        service = Service.start(name, module, args, env=self._environment, logs=self.state / "logs")
-        self._exits.callback(service.stop)
+        with undisturbed():
+            logs = self.state / "logs"
+            service = Service.start(name, module, args, env=self._environment, logs=logs)
+            self._exits.callback(service.stop)
         self._services.append(service)
         return service
 
