@@ -1,7 +1,8 @@
 """What every HTTP handler shares: who calls, what went wrong, how the answer looks.
 
-A handler takes the request and, where it is not public, the caller; it returns a pydantic model, or
-None for an empty answer. Errors become `application/problem+json` (RFC 9457) with a stable `type`.
+A handler takes the request and, where it is not public, the caller; it returns one of `schemas`,
+or None for an empty answer. Errors become `application/problem+json` (RFC 9457) with a stable
+`type`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import azure.functions as func
-from pydantic import BaseModel, ValidationError
 
 from functions.bootstrap import app
+from functions.schemas import Wire, to_json
 from shared.domain.ids import new_id
 from shared.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Keyset, ListQuery
 from shared.errors import (
@@ -33,12 +34,14 @@ from shared.errors import (
 from shared.logs import bind
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from shared.domain.profiles import Caller
 
 _log = logging.getLogger(__name__)
 
-Body = TypeVar("Body", bound=BaseModel)
-Answer = BaseModel | None
+Body = TypeVar("Body", bound="BaseModel")
+Answer = Wire | None
 
 PROBLEM_TYPE = "urn:linkhub-integrator:problem:"
 MAX_BODY_BYTES = 1_000_000
@@ -117,6 +120,8 @@ def _bearer_token(req: func.HttpRequest) -> str:
 
 def body_of(req: func.HttpRequest, model: type[Body]) -> Body:
     """Return the request's JSON body; raise InvalidInputError naming what is wrong with it."""
+    from pydantic import ValidationError
+
     raw = req.get_body()
     if len(raw) > MAX_BODY_BYTES:
         raise InvalidInputError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
@@ -181,8 +186,7 @@ def _moment(text: str | None, name: str) -> datetime | None:
 def _json(answer: Answer, *, status: int) -> func.HttpResponse:
     if answer is None:
         return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
-    text = answer.model_dump_json(by_alias=True)
-    return func.HttpResponse(text, status_code=status, mimetype="application/json")
+    return func.HttpResponse(to_json(answer), status_code=status, mimetype="application/json")
 
 
 def _problem(error: Exception) -> func.HttpResponse:

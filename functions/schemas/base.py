@@ -1,45 +1,40 @@
-"""What every message over the wire shares: camelCase JSON, made from domain values by `of`."""
+"""What every message over the wire shares: camelCase JSON, made from domain values by `of`.
+
+Answers are dataclasses: what they hold is the product's own and needs no validation, and the first
+answer of a fresh process must not wait for pydantic to load. Bodies are pydantic models, in
+`inputs`.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Annotated, Generic, Self, TypeVar
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, Self, TypeVar
 
 from shared.domain.paging import Slice
 
 Item = TypeVar("Item")
 DomainItem = TypeVar("DomainItem")
 
-_NAME_LENGTH = 200
 
-
-def _fits(text: str) -> str:
-    """Count as SQL Server does: what stands beyond the basic plane, such as an emoji, is two."""
-    if len(text) + sum(character > "\uffff" for character in text) > _NAME_LENGTH:
-        raise ValueError(f"at most {_NAME_LENGTH} characters, of which an emoji takes two")
-    return text
-
-
-Name = Annotated[str, Field(max_length=_NAME_LENGTH), AfterValidator(_fits)]
-
-
-class Wire(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
     """Base of every answer."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, defer_build=True, from_attributes=True
-    )
+    @classmethod
+    def like(cls, value: object, **more: Any) -> Self:
+        """Return the answer with the attributes of `value` that have its fields' names.
+
+        `more` are the fields that `value` has not, or has in another form.
+        """
+        names = [name for name in cls.__dataclass_fields__ if name not in more]
+        return cls(**{name: getattr(value, name) for name in names}, **more)
 
 
-class Input(Wire):
-    """Base of every request body: unknown keys are refused, inputs never echoed."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Wire, Generic[Item]):
     """A page of a list; `nextCursor` is null on the last."""
 
@@ -50,3 +45,23 @@ class Page(Wire, Generic[Item]):
     def of(cls, part: Slice[DomainItem], convert: Callable[[DomainItem], Item]) -> Self:
         """Return the page with every item converted."""
         return cls(items=[convert(item) for item in part.items], next_cursor=part.next_cursor)
+
+
+@cache
+def to_camel(name: str) -> str:
+    """Return the name on the wire of what the domain calls `name`."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def to_json(answer: Wire) -> str:
+    """Return an answer as JSON: times in ISO 8601 (`Z` for UTC), enumerations by their value."""
+    return json.dumps(answer, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Wire):
+        return {to_camel(name): getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no form on the wire.")

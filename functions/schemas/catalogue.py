@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from functions.schemas.base import Wire
 from shared.domain.providers import CatalogueEntry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider(Wire):
     """An entry of the catalogue."""
 
@@ -25,19 +27,10 @@ class Provider(Wire):
     @classmethod
     def of(cls, entry: CatalogueEntry) -> Self:
         """Return the entry as callers see it."""
-        return cls(
-            slug=entry.slug,
-            name=entry.name,
-            description=entry.description,
-            logo_url=entry.logo_url,
-            categories=entry.categories,
-            sync_directions=entry.directions,
-            auth_type=entry.auth_type,
-            api_key_label=entry.api_key_label,
-            docs_url=entry.docs_url,
-        )
+        return cls.like(entry, sync_directions=entry.directions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Providers(Wire):
     """The catalogue."""
 

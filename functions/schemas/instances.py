@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, SecretStr
-from pydantic.alias_generators import to_camel
-
-from functions.schemas.base import Input, Name, Wire
+from functions.schemas.base import Wire, to_camel
 from shared.domain.instances import Instance as DomainInstance
 
 
-class InstanceInput(Input):
-    """A new instance. `connectionKey` tells several of one provider apart, where it allows them."""
-
-    provider: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Name = ""
-    connection_key: Annotated[str, Field(max_length=64, pattern=r"^[0-9A-Za-z_-]*$")] = ""
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance(Wire):
     """An instance, without anything secret."""
 
@@ -42,26 +33,11 @@ class Instance(Wire):
     @classmethod
     def of(cls, instance: DomainInstance) -> Self:
         """Return the instance as its owner sees it; option names in camelCase like all names."""
-        values = {name: getattr(instance, name) for name in cls.model_fields if name != "options"}
         options = {to_camel(name): value for name, value in instance.options.items()}
-        return cls(**values, options=options)
+        return cls.like(instance, options=options)
 
 
-OptionName = Annotated[str, Field(max_length=64)]
-OptionValue = Annotated[str, Field(max_length=2000)]
-
-
-class ConnectionInput(Input):
-    """A key and the options the provider asks for, such as `deploymentUrl`.
-
-    `replaceAccount` starts over with another account, before the instance was ever activated.
-    """
-
-    api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)]
-    options: dict[OptionName, OptionValue] = Field(max_length=20, default_factory=dict)
-    replace_account: bool = False
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection(Wire):
     """A connection that was just proven to work."""
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
-from functions.schemas.base import Input, Wire
+from functions.schemas.base import Wire
 from shared.domain import jobs as domain_jobs
-from shared.domain.checkpoints import Mode
 from shared.domain.tallies import Tally
 
 
-class JobInput(Input):
-    """How to sync: only what changed, or everything."""
-
-    mode: Mode = Mode.INCREMENTAL
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts(Wire):
     """How many records ended how: processed = success + warning + error."""
 
@@ -30,9 +25,10 @@ class Counts(Wire):
     @classmethod
     def of(cls, tally: Tally) -> Self:
         """Return the counts of a tally."""
-        return cls.model_validate(tally)
+        return cls.like(tally)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Wire):
     """A job and, once it has started, what it has done so far."""
 
@@ -51,21 +47,22 @@ class Job(Wire):
     error_message: str
     created_at: datetime
     updated_at: datetime
-    log_id: str | None = None
-    counts: Counts | None = None
-    duration_ms: int | None = None
+    log_id: str | None
+    counts: Counts | None
+    duration_ms: int | None
 
     @classmethod
     def of(cls, job: domain_jobs.Job, log: domain_jobs.SyncLog | None = None) -> Self:
         """Return the job with its log's counts where it has one."""
-        answer = cls.model_validate(job)
-        if log is not None:
-            answer.log_id = log.id
-            answer.counts = Counts.of(log.tally)
-            answer.duration_ms = log.duration_ms
-        return answer
+        return cls.like(
+            job,
+            log_id=log and log.id,
+            counts=log and Counts.of(log.tally),
+            duration_ms=log and log.duration_ms,
+        )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log(Wire):
     """What one job did."""
 
@@ -88,12 +85,10 @@ class Log(Wire):
     @classmethod
     def of(cls, log: domain_jobs.SyncLog) -> Self:
         """Return the log as its owner sees it."""
-        values: dict[str, Any] = {
-            name: getattr(log, name) for name in cls.model_fields if name != "counts"
-        }
-        return cls(**values, counts=Counts.of(log.tally))
+        return cls.like(log, counts=Counts.of(log.tally))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord(Wire):
     """A record that was not synced as it stands, and why."""
 
@@ -109,9 +104,10 @@ class LogRecord(Wire):
     @classmethod
     def of(cls, record: domain_jobs.LogRecord) -> Self:
         """Return the record as its owner sees it."""
-        return cls.model_validate(record)
+        return cls.like(record)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter(Wire):
     """A message whose job could not be run."""
 
@@ -128,4 +124,4 @@ class DeadLetter(Wire):
     @classmethod
     def of(cls, letter: domain_jobs.DeadLetter) -> Self:
         """Return the letter as an admin sees it."""
-        return cls.model_validate(letter)
+        return cls.like(letter)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field
-
-from functions.schemas.base import Input, Name, Wire
+from functions.schemas.base import Wire
 from shared.domain import profiles as domain_profiles
 
 
-class ProfileInput(Input):
-    """What a person says of themselves."""
-
-    name: Annotated[Name, Field(min_length=1)]
-    email: Annotated[str, Field(max_length=320)] = ""
-    locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
-    time_zone: Annotated[str, Field(max_length=64)] = "UTC"
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(Wire):
     """The caller's profile."""
 
@@ -34,4 +25,4 @@ class Profile(Wire):
     @classmethod
     def of(cls, profile: domain_profiles.Profile) -> Self:
         """Return the profile as its owner sees it."""
-        return cls.model_validate(profile)
+        return cls.like(profile)

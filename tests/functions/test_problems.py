@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from dataclasses import dataclass
 
 import azure.functions as func
 import pytest
-from pydantic import BaseModel
 
 from functions.http_support import MAX_BODY_BYTES, PROBLEM_TYPE, public_endpoint
+from functions.schemas import Wire
 from shared import errors
 from shared.logs import set_up_logging
 from shared.settings import Settings
@@ -36,7 +37,8 @@ FAULTS = [
 ]
 
 
-class Done(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Done(Wire):
     done: bool = True
 
 
