@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
+_ID = re.compile(r"[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

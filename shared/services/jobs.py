@@ -47,32 +47,49 @@ def request_sync(
                 created_at=moment,
                 updated_at=moment,
             )
-            uow.jobs.add(job)
-            record_act(
-                uow,
-                caller,
-                profile_id=profile.id,
-                action="job.request",
-                target=job.id,
-                after={"instance": instance.id, "mode": mode.value},
-                now=moment,
-            )
-            uow.commit()
+            try:
+                uow.jobs.add(job)
+            except ConflictError:
+                job = None  # another request was faster by a moment
+            else:
+                record_act(
+                    uow,
+                    caller,
+                    profile_id=profile.id,
+                    action="job.request",
+                    target=job.id,
+                    after={"instance": instance.id, "mode": mode.value},
+                    now=moment,
+                )
+                uow.commit()
+    job = job or _open_job(instance.id, open_uow=open_uow)
     if job.enqueued_at is None:
         enqueue(job, open_uow=open_uow, queue=queue, now=now)
     return job
 
 
-def enqueue(job: Job, *, open_uow: OpenUow, queue: JobQueue, now: Now, delay: float = 0) -> None:
-    """Send the job's message and note when; a message that cannot be sent is left to the reaper."""
+def _open_job(instance_id: str, *, open_uow: OpenUow) -> Job:
+    with open_uow(read_only=True) as uow:
+        job = uow.jobs.find_open(instance_id)
+    if job is None:
+        raise ConflictError("Another sync of this instance ended just now: start again.")
+    return job
+
+
+def enqueue(job: Job, *, open_uow: OpenUow, queue: JobQueue, now: Now, delay: float = 0) -> bool:
+    """Send the job's message and note when; return whether the queue took it.
+
+    A message that cannot be sent is left to the reaper.
+    """
     try:
         queue.send(job.id, scheduled=job.trigger is JobTrigger.SCHEDULED, delay=delay)
     except TransientError as error:
         _log.warning("Job %s is stored but not queued yet: %s", job.id, error)
-        return
+        return False
     with open_uow() as uow:
         uow.jobs.set_enqueued(job.id, now=now())
         uow.commit()
+    return True
 
 
 def get_job(job_id: str, *, caller: Caller, open_uow: OpenUow) -> tuple[Job, SyncLog | None]:

@@ -11,7 +11,7 @@ from tests.functions.kit import HttpWorld
 NAMES = [
     "Ada Lovelace",
     "شركة النور",
-    "\u202bשלום 123\u202c",
+    "\u202bשלום 123\u202c",  # noqa: RUF001  real Hebrew
     "東京 オフィス",
     "Zoë 👩🏽‍🚀 & Söhne",
     "e\u0301 is not \u00e9",

@@ -13,11 +13,12 @@ from sqlalchemy import delete, func, select, update
 from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
-from shared.domain.jobs import LogRecord, SyncLog
+from shared.domain.jobs import JobStatus, LogRecord, SyncLog
 from shared.domain.paging import ListQuery, Slice
 from shared.domain.tallies import Tally
 from shared.errors import NotFoundError
 from shared.store.lists import chunks, fetch_slice, where_given
+from shared.store.repositories.filters import member_of
 from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import sync_jobs
@@ -105,9 +106,10 @@ class SqlLogRepository:
 
     def list_page(self, profile_id: str, query: ListQuery) -> Slice[SyncLog]:
         """Return a profile's logs, newest first, narrowed by time, status and provider."""
+        status = member_of(JobStatus, query.status)
         statement = where_given(
             select(*_COLUMNS).where(logs.c.profile_id == profile_id),
-            (logs.c.status, query.status),
+            (logs.c.status, None if status is None else status.value),
             (logs.c.provider, query.provider),
         )
         return fetch_slice(self._session, statement, logs, query, _log)
