@@ -23,7 +23,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
 from enum import Enum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from shared.domain.conversions import MAX_DIGITS, Rounding, quote
 from shared.domain.transform_kinds import (
@@ -39,6 +38,7 @@ from shared.domain.transform_kinds import (
     Transform,
     ValueMap,
 )
+from shared.domain.zones import find_zone
 from shared.errors import InvalidInputError
 
 
@@ -113,11 +113,9 @@ class _Keys:
         value = self.take("zone")
         if value is _Absent.ABSENT:
             return UTC
-        if isinstance(value, str) and value:
-            try:
-                return ZoneInfo(value)
-            except (KeyError, OSError, ValueError):
-                pass  # ZoneInfo raises each of them for one kind of unknown name
+        zone = find_zone(value) if isinstance(value, str) else None
+        if zone is not None:
+            return zone
         self.refuse("zone", f"{quote(value)} is no IANA time zone such as Europe/Rome.")
         return UTC
 

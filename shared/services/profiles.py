@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from shared.domain.ids import new_id
 from shared.domain.profiles import Caller, Profile
+from shared.domain.zones import find_zone
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.services.audit import record_act
 from shared.services.deps import Now, OpenUow
@@ -44,13 +44,11 @@ def save_profile(
     now: Now,
 ) -> Profile:
     """Make the caller's profile or change it; return it as stored."""
-    try:
-        ZoneInfo(time_zone)
-    except (KeyError, ValueError, OSError):
+    if find_zone(time_zone) is None:
         raise InvalidInputError(
             f"{time_zone!r} is not an IANA time zone such as Europe/Rome.",
             errors=[("timeZone", "not an IANA time zone")],
-        ) from None
+        )
     moment = now()
     values = {"name": name, "email": email, "locale": locale, "time_zone": time_zone}
     with open_uow() as uow:

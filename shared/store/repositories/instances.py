@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Update, exists, insert, select, text, update
+from sqlalchemy import Select, Update, insert, select, text, update
 
 from shared.domain.instances import Instance, InstanceState, InstanceStatus
 from shared.domain.paging import ListQuery, Slice
@@ -16,10 +16,9 @@ from shared.store.lists import fetch_slice, where_given
 from shared.store.repositories.filters import member_of
 from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
-from shared.store.tables import instance_state, sync_jobs
+from shared.store.tables import instance_state
 from shared.store.tables import integration_instances as instances
 from shared.store.tables.instances import NOT_DELETED, SCHEDULED
-from shared.store.tables.jobs import UNFINISHED
 
 _NONE = "There is no such instance."
 _COLUMNS = columns_of(instances, Instance)
@@ -77,7 +76,7 @@ class SqlInstanceRepository:
         )
 
     def list_due(self, *, now: datetime, limit: int) -> Sequence[Instance]:
-        """Return active instances whose next sync is due and that have no unfinished job."""
+        """Return active instances whose next sync is due, those due longest first."""
         rows = self._session.all(due_statement(now=now, limit=limit))
         return [from_row(Instance, row) for row in rows]
 
@@ -158,8 +157,7 @@ def _change(instance_id: str) -> Update:
 
 
 def due_statement(*, now: datetime, limit: int) -> Select[Any]:
-    """Return the query of `list_due`, those due longest first."""
-    has_job = exists().where(sync_jobs.c.instance_id == instances.c.id, _literal(UNFINISHED))
+    """Return the query of `list_due`."""
     return (
         select(*_COLUMNS)
         .join(instance_state, instance_state.c.instance_id == instances.c.id)
@@ -168,12 +166,7 @@ def due_statement(*, now: datetime, limit: int) -> Select[Any]:
             text(SCHEDULED),
             instances.c.status == InstanceStatus.ACTIVE,
             instances.c.deleted_at.is_(None),
-            ~has_job,
         )
         .order_by(instance_state.c.next_sync_at)
         .limit(limit)
     )
-
-
-def _literal(predicate: str) -> Any:
-    return text(f"sync_jobs.{predicate}")

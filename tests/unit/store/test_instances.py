@@ -174,14 +174,20 @@ def schedule(database: Database, instance: Instance, *, minutes: int) -> Instanc
     return instance
 
 
-def test_due_are_active_instances_without_a_job(database: Database) -> None:
-    """The longest due comes first; paused, busy and later ones do not come."""
-    second = schedule(database, seed_instance(database), minutes=-1)
+def test_due_are_active_instances_whose_time_has_come(database: Database) -> None:
+    """The longest due comes first, busy or not; paused, deleted and later ones do not come."""
+    second = schedule(database, seed_instance(database), minutes=0)
     first = schedule(database, seed_instance(database), minutes=-2)
+    busy = schedule(database, seed_instance(database), minutes=-1)
+    seed_job(database, busy)
     schedule(database, seed_instance(database), minutes=1)
     schedule(database, seed_instance(database, status=InstanceStatus.PAUSED), minutes=-1)
-    seed_job(database, schedule(database, seed_instance(database), minutes=-1))
+    deleted = schedule(database, seed_instance(database), minutes=-1)
+    with database.open_uow() as uow:
+        uow.instances.soft_delete(deleted.id, now=NOW)
+        uow.commit()
     seed_instance(database)
     with database.open_uow(read_only=True) as uow:
-        assert [i.id for i in uow.instances.list_due(now=NOW, limit=9)] == [first.id, second.id]
+        due = [i.id for i in uow.instances.list_due(now=NOW, limit=9)]
+        assert due == [first.id, busy.id, second.id]
         assert len(uow.instances.list_due(now=NOW, limit=1)) == 1
