@@ -12,7 +12,8 @@ IntegratorError
     ├── UnauthenticatedError     no valid token (401)
     ├── ForbiddenError           a valid token without the needed role (403)
     ├── NotFoundError            no such thing, or not this caller's (404)
-    └── ConflictError            the thing's present state forbids it (409)
+    ├── ConflictError            the thing's present state forbids it (409)
+    └── PreconditionError        it is not as the caller last saw it (412)
 
 A message is shown to people: it says what is wrong and what to do, and never holds a secret.
 Any other exception that reaches a trigger is a bug.
@@ -117,3 +118,10 @@ class ConflictError(RequestError):
 
     status = 409
     kind = "conflict"
+
+
+class PreconditionError(RequestError):
+    """The thing has changed since the version the caller named with `If-Match`."""
+
+    status = 412
+    kind = "precondition-failed"

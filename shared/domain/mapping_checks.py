@@ -40,8 +40,12 @@ _PLAIN_INPUTS: Mapping[FieldType, frozenset[FieldType]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingProblem:
-    """What is wrong with one rule, or (`external_field` '') with a stream's rules together."""
+    """What is wrong with one rule, or (`external_field` '') with a stream's rules together.
 
+    `index` is the rule's place among those that were checked, None for rules together.
+    """
+
+    index: int | None = None
     stream: str
     external_field: str
     entity: str
@@ -64,7 +68,7 @@ def validate_mapping(
     problems: list[MappingProblem] = []
     entities: dict[str, str] = {}
     filled: set[tuple[str, str]] = set()
-    for mapping in mappings:
+    for index, mapping in enumerate(mappings):
         messages = list(_rule_problems(mapping, known, default_transform))
         entity = entities.setdefault(mapping.stream, mapping.entity)
         if mapping.entity != entity:
@@ -73,14 +77,15 @@ def validate_mapping(
         if target in filled and mapping.entity == entity:
             messages.append("Another rule already fills this field.")
         filled.add(target)
-        problems += [_problem(mapping, message) for message in messages]
+        problems += [_problem(index, mapping, message) for message in messages]
     for stream, entity in entities.items():
         problems += _missing_fields(stream, entity, filled)
     return problems
 
 
-def _problem(mapping: FieldMapping, message: str) -> MappingProblem:
+def _problem(index: int, mapping: FieldMapping, message: str) -> MappingProblem:
     return MappingProblem(
+        index=index,
         stream=mapping.stream,
         external_field=mapping.external_field,
         entity=mapping.entity,

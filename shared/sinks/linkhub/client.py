@@ -92,12 +92,14 @@ class LinkHubClient:
         api_key: str,
         profile_id: str,
         sleep: Callable[[float], None],
+        interactive: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._http = HttpClient(
             name="LinkHub",
             base_url=base_url,
             sleep=sleep,
+            interactive=interactive,
             auth=BearerAuth(StaticToken(api_key)),
             # The address is the operator's own setting; LinkHub may well live in a private network.
             allow_private_hosts=True,

@@ -24,9 +24,15 @@ from shared.domain.links import RecordLink
 from shared.domain.mapping import RecordMapper
 from shared.domain.providers import Direction
 from shared.domain.tallies import Tally
+from shared.engine.batches import (
+    ReadyRecord,
+    RecordKey,
+    external_key,
+    plan_batch,
+    prepare_batch,
+)
 from shared.errors import LeaseLostError
 from shared.ports.sink import FinishResult, WriteResult
-from shared.sinks.linkhub.batch import ReadyRecord, RecordKey, prepare_batch
 from shared.sinks.linkhub.client import LinkHubClient, Rejection, UpsertInput, UpsertResult
 
 if TYPE_CHECKING:
@@ -92,13 +98,12 @@ class LinkHubSink:
         self._writes += 1
         links = self._find_links([*(ready.key for ready in batch.upserts), *batch.deletes])
         problems = list(batch.problems)
-        new = [ready for ready in batch.upserts if not _is_known(ready, links.get(ready.key))]
-        unchanged = len(batch.upserts) - len(new)
+        plan = plan_batch(batch, links)
+        unchanged = len(plan.known)
         tally = Tally(error=batch.failed, success=unchanged, unchanged=unchanged)
-        for entity, records in _by_entity((ready.record.entity, ready) for ready in new):
+        for entity, records in _by_entity((ready.record.entity, ready) for ready in plan.new):
             tally += self._upsert(entity, records, links, problems)
-        live = [(links[key].entity, links[key]) for key in batch.deletes if _is_live(links, key)]
-        for entity, gone in _by_entity(live):
+        for entity, gone in _by_entity((link.entity, link) for link in plan.gone):
             tally += self._delete(entity, gone)
         return WriteResult(tally=tally, problems=problems)
 
@@ -165,7 +170,7 @@ class LinkHubSink:
         results = self._client.upsert(
             entity,
             source=self._instance_id,
-            inputs=[UpsertInput("/".join(ready.key), ready.fields) for ready in records],
+            inputs=[UpsertInput(external_key(ready.key), ready.fields) for ready in records],
             salt=f"{self._job_id}|{self._place}|{self._writes}",
         )
         success = unchanged = error = 0
@@ -199,23 +204,13 @@ class LinkHubSink:
         results = self._client.delete(
             entity,
             source=self._instance_id,
-            external_keys=[f"{link.stream}/{link.external_id}" for link in gone],
+            external_keys=[external_key((link.stream, link.external_id)) for link in gone],
         )
         for link, _outcome in zip(gone, results, strict=True):
             # what LinkHub did not have any more is as gone as what it deleted now
             deleted = replace(link, deleted_at=self._now())
             self._written[link.stream, link.external_id] = deleted
         return Tally(success=len(gone), deleted=len(gone))
-
-
-def _is_known(ready: ReadyRecord, link: RecordLink | None) -> bool:
-    """Whether LinkHub has the record exactly as it would be sent."""
-    return link is not None and link.deleted_at is None and link.sent_hash == ready.sent_hash
-
-
-def _is_live(links: Links, key: RecordKey) -> bool:
-    link = links.get(key)
-    return link is not None and link.deleted_at is None
 
 
 def _by_entity(pairs: Iterable[tuple[str, T]]) -> Iterable[tuple[str, list[T]]]:

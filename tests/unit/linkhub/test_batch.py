@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shared.domain.changes import Delete, Truncate
-from shared.sinks.linkhub.batch import prepare_batch
+from shared.engine.batches import prepare_batch
 from tests.linkhub_kit import deal, make_mapper
 
 

@@ -1,15 +1,18 @@
-"""One batch of changes, made ready for LinkHub: the part of the sink that needs no I/O."""
+"""One batch of changes, made ready for LinkHub: the part of its sink that needs no I/O.
+
+A sync and the preview of a mapping both decide here what is to be sent.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
-from shared.domain.links import check_external_id
+from shared.domain.links import RecordLink, check_external_id
 from shared.domain.mapping import EntityRecord, RecordMapper
 from shared.errors import RecordError
 
@@ -45,6 +48,37 @@ class ReadyBatch:
     deletes: Sequence[RecordKey]
     problems: Sequence[RecordProblem]
     failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritePlan:
+    """What is to be done with a prepared batch.
+
+    `new`: to be sent. `known`: LinkHub has them exactly so. `gone`: links of what is to be deleted.
+    """
+
+    new: Sequence[ReadyRecord]
+    known: Sequence[ReadyRecord]
+    gone: Sequence[RecordLink]
+
+
+def plan_batch(batch: ReadyBatch, links: Mapping[RecordKey, RecordLink]) -> WritePlan:
+    """Compare a batch with the links of its records, those of the last sync."""
+    live = {key: link for key, link in links.items() if link.deleted_at is None}
+    new: list[ReadyRecord] = []
+    known: list[ReadyRecord] = []
+    for ready in batch.upserts:
+        link = live.get(ready.key)
+        is_known = link is not None and link.sent_hash == ready.sent_hash
+        (known if is_known else new).append(ready)
+    gone = [live[key] for key in batch.deletes if key in live]
+    return WritePlan(new=new, known=known, gone=gone)
+
+
+def external_key(key: RecordKey) -> str:
+    """Return what LinkHub knows a record by, beside the instance it came from."""
+    stream, external_id = key
+    return f"{stream}/{external_id}"
 
 
 def prepare_batch(changes: Sequence[Change], mapper: RecordMapper) -> ReadyBatch:
