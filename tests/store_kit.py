@@ -19,6 +19,7 @@ from shared.domain.instances import Instance
 from shared.domain.jobs import Job, SyncLog
 from shared.domain.links import RecordLink
 from shared.domain.notifications import Notice, NotificationEvent
+from shared.domain.oauth import OAuthState
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.domain.tallies import Tally
 from shared.store.database import Database
@@ -111,6 +112,20 @@ def make_notice(instance: Instance, **values: Any) -> Notice:
         "updated_at": NOW,
     }
     return Notice(**{**defaults, **values})
+
+
+def make_oauth_state(instance: Instance, **values: Any) -> OAuthState:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "state_hash": "0" * 64,
+        "instance_id": instance.id,
+        "profile_id": instance.profile_id,
+        "provider": instance.provider,
+        "expires_at": LATER,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return OAuthState(**{**defaults, **values})
 
 
 def seed_instance(database: Database, **values: Any) -> Instance:

@@ -81,7 +81,10 @@ class InstanceState:
     """What machines know of an instance; never part of its ETag.
 
     `account` is the provider's own id of what the credentials open ('' if it tells none): the
-    instance is bound to it.
+    instance is bound to it. `token_expires_at` is when its sign-in ends unless it is refreshed
+    before, None where it does not end by itself. Of a refresh: who holds the lease, since when its
+    answer has not been seen (`refresh_sent_at`), since when somebody waits for what it brings,
+    before when none may begin, and why none can work until a person reconnects ('' if one can).
     """
 
     instance_id: str
@@ -90,6 +93,10 @@ class InstanceState:
     token_expires_at: datetime | None = None
     refresh_lease_id: str = ""
     refresh_lease_expires_at: datetime | None = None
+    refresh_sent_at: datetime | None = None
+    refresh_awaited_at: datetime | None = None
+    refresh_not_before: datetime | None = None
+    refresh_problem: str = ""
     last_sync_at: datetime | None = None
     next_sync_at: datetime | None = None
     last_error: str = ""

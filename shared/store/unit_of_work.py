@@ -12,6 +12,7 @@ from shared.store.repositories.jobs import SqlJobRepository
 from shared.store.repositories.links import SqlLinkRepository
 from shared.store.repositories.logs import SqlLogRepository
 from shared.store.repositories.notifications import SqlNotificationRepository
+from shared.store.repositories.oauth_states import SqlOAuthStateRepository
 from shared.store.repositories.outbox import SqlOutboxRepository
 from shared.store.repositories.profiles import SqlProfileRepository
 from shared.store.repositories.providers import SqlProviderRepository
@@ -32,6 +33,7 @@ class UnitOfWork:
         self.instances = SqlInstanceRepository(self._session)
         self.mappings = SqlMappingRepository(self._session)
         self.selections = SqlSelectionRepository(self._session)
+        self.oauth_states = SqlOAuthStateRepository(self._session)
         self.jobs = SqlJobRepository(self._session)
         self.logs = SqlLogRepository(self._session)
         self.checkpoints = SqlCheckpointRepository(self._session)

@@ -18,7 +18,7 @@ from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import instance_state
 from shared.store.tables import integration_instances as instances
-from shared.store.tables.instances import NOT_DELETED, SCHEDULED
+from shared.store.tables.instances import EXPIRING, NOT_DELETED, SCHEDULED
 
 _NONE = "There is no such instance."
 _COLUMNS = columns_of(instances, Instance)
@@ -78,6 +78,14 @@ class SqlInstanceRepository:
     def list_due(self, *, now: datetime, limit: int) -> Sequence[Instance]:
         """Return active instances whose next sync is due, those due longest first."""
         rows = self._session.all(due_statement(now=now, limit=limit))
+        return [from_row(Instance, row) for row in rows]
+
+    def list_ending(self, *, before: datetime, now: datetime, limit: int) -> Sequence[Instance]:
+        """Return the instances whose sign-in ends before this if nothing is done, soonest first.
+
+        Those that only a person can help, or whose next refresh must wait, are left out.
+        """
+        rows = self._session.all(ending_statement(before=before, now=now, limit=limit))
         return [from_row(Instance, row) for row in rows]
 
     def save(self, instance: Instance, *, expected_version: int) -> Instance:
@@ -168,5 +176,23 @@ def due_statement(*, now: datetime, limit: int) -> Select[Any]:
             instances.c.deleted_at.is_(None),
         )
         .order_by(instance_state.c.next_sync_at)
+        .limit(limit)
+    )
+
+
+def ending_statement(*, before: datetime, now: datetime, limit: int) -> Select[Any]:
+    """Return the query of `list_ending`."""
+    not_before = instance_state.c.refresh_not_before
+    return (
+        select(*_COLUMNS)
+        .join(instance_state, instance_state.c.instance_id == instances.c.id)
+        .where(
+            instance_state.c.token_expires_at <= before,
+            text(EXPIRING),
+            instance_state.c.refresh_problem == "",
+            not_before.is_(None) | (not_before <= now),
+            instances.c.deleted_at.is_(None),
+        )
+        .order_by(instance_state.c.token_expires_at)
         .limit(limit)
     )

@@ -18,7 +18,7 @@ from shared.domain.selections import TableSelection
 from shared.domain.tallies import Tally
 from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job, make_profile
-from tests.store_kit import LATER, make_link, make_log, make_notice, make_spec
+from tests.store_kit import LATER, make_link, make_log, make_notice, make_oauth_state, make_spec
 
 PROBLEMS = [RecordProblem(stream="deals", key=str(n), message="bad") for n in range(3)]
 
@@ -67,11 +67,17 @@ def _set_up(uow: UnitOfWork) -> Instance:
     state = uow.instances.get_state(instance.id)
     uow.instances.save_state(replace(state, next_sync_at=NOW), now=NOW)
     uow.instances.list_due(now=NOW, limit=5)
+    uow.instances.list_ending(before=LATER, now=NOW, limit=5)
     rule = FieldMapping(stream="deals", external_field="a", entity="indicators", field="b")
     uow.mappings.replace(instance.id, [rule], now=NOW)
     uow.mappings.list_for(instance.id)
     uow.selections.replace(instance.id, [TableSelection(table="t")], now=NOW)
     uow.selections.list_for(instance.id)
+    sign_in = make_oauth_state(instance)
+    uow.oauth_states.add(sign_in)
+    uow.oauth_states.find(sign_in.state_hash)
+    uow.oauth_states.use(sign_in.id, now=NOW)
+    uow.oauth_states.prune(NOW)
     return uow.instances.get(instance.id, profile_id=profile.id)
 
 
