@@ -11,10 +11,17 @@ bp = func.Blueprint()
 
 @bp.timer_trigger(arg_name="timer", schedule="0 * * * * *", use_monitor=True)
 def tick(timer: func.TimerRequest) -> None:  # noqa: ARG001  late or not, the work is the same
-    """Every minute: queue again what nothing would run any more."""
+    """Every minute: queue again what nothing would run any more, start and mail what is due."""
+    from shared.services.outbox import send_due
     from shared.services.reaper import reap
+    from shared.services.scheduling import start_due
 
     reap(open_uow=app().open_uow, queue=app().queue, now=app().now)
+    start_due(open_uow=app().open_uow, queue=app().queue, now=app().now)
+    mailer = app().mailer
+    if mailer is not None:
+        dashboard = app().settings.dashboard_url
+        send_due(open_uow=app().open_uow, mailer=mailer, now=app().now, dashboard_url=dashboard)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=True)

@@ -59,6 +59,26 @@ param linkhubApiUrl string
 @description('Name of the Key Vault secret that holds the key of the LinkHub API; the secret itself is put there by hand.')
 param linkhubApiKeySecret string = 'linkhub-api-key'
 
+@description('Mail server for notifications, such as smtp.example.com; without one, mails stay in the outbox.')
+param smtpHost string = ''
+
+@description('Port of the mail server: 587 with STARTTLS, or 465 with TLS from the first byte.')
+@minValue(1)
+@maxValue(65535)
+param smtpPort int = 587
+
+@description('User the app signs in with at the mail server; empty for none.')
+param smtpUser string = ''
+
+@description('Name of the Key Vault secret that holds the password of the mail server; the secret itself is put there by hand.')
+param smtpPasswordSecret string = 'smtp-password'
+
+@description('Sender of the mails, such as LinkHub Integrator <integrator@example.com>.')
+param smtpFrom string = ''
+
+@description('Address of the dashboard, which mails link to.')
+param dashboardUrl string = ''
+
 @description('Tags of every resource.')
 param tags object = {}
 
@@ -149,6 +169,12 @@ module functionApp 'modules/function-app.bicep' = {
     oidcAdminRole: oidcAdminRole
     linkhubApiUrl: linkhubApiUrl
     linkhubApiKeySecret: linkhubApiKeySecret
+    smtpHost: smtpHost
+    smtpPort: smtpPort
+    smtpUser: smtpUser
+    smtpPasswordSecret: smtpPasswordSecret
+    smtpFrom: smtpFrom
+    dashboardUrl: dashboardUrl
     tags: tags
   }
   // The host reads its storage as soon as it starts.

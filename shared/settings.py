@@ -67,6 +67,21 @@ class Settings:
     work_dir: str = ""
     """A folder for downloads; the system's temporary one where empty."""
 
+    smtp_host: str = ""
+    """The mail server. Without one, mails stay in the outbox."""
+    smtp_port: int = 587
+    """465 means TLS from the first byte, any other port STARTTLS."""
+    smtp_user: str = ""
+    smtp_password: str = _secret()
+    smtp_password_secret: str = ""
+    """The vault name of `smtp_user`'s password, used where `smtp_password` is empty."""
+    smtp_from: str = ""
+    """The sender, such as `LinkHub Integrator <integrator@example.com>`."""
+    smtp_starttls: bool = True
+    """False sends mails in clear, which no password may cross but on loopback."""
+    dashboard_url: str = ""
+    """Where people see the dashboard; mails link to it."""
+
     lease_seconds: float = 180.0
     heartbeat_seconds: float = 30.0
     time_budget_seconds: float = 600.0

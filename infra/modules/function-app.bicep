@@ -19,6 +19,12 @@ param oidcAudience string
 param oidcAdminRole string
 param linkhubApiUrl string
 param linkhubApiKeySecret string
+param smtpHost string
+param smtpPort int
+param smtpUser string
+param smtpPasswordSecret string
+param smtpFrom string
+param dashboardUrl string
 param tags object
 
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
@@ -119,6 +125,12 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     OIDC_ADMIN_ROLE: oidcAdminRole
     LINKHUB_API_URL: linkhubApiUrl
     LINKHUB_API_KEY_SECRET: linkhubApiKeySecret
+    SMTP_HOST: smtpHost
+    SMTP_PORT: string(smtpPort)
+    SMTP_USER: smtpUser
+    SMTP_PASSWORD_SECRET: smtpPasswordSecret
+    SMTP_FROM: smtpFrom
+    DASHBOARD_URL: dashboardUrl
   }
 }
 

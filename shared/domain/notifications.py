@@ -31,6 +31,8 @@ _RETRY_AFTER: Final = tuple(
 )
 """Nearly three days in all: a mail server's long weekend."""
 
+MOST_ATTEMPTS: Final = len(_RETRY_AFTER) + 1
+
 
 class NotificationEvent(StrEnum):
     """What a person can be told of."""
@@ -130,5 +132,5 @@ def due_at(now: datetime, *, told_at: datetime | None, mailed_at: datetime | Non
 
 
 def retry_after(attempts: int) -> timedelta | None:
-    """Return the wait after that many failed attempts; None where it is time to give up."""
-    return _RETRY_AFTER[attempts - 1] if attempts <= len(_RETRY_AFTER) else None
+    """Return the wait after that many failed attempts, 1 or more; None means give up."""
+    return _RETRY_AFTER[attempts - 1] if attempts < MOST_ATTEMPTS else None

@@ -26,7 +26,8 @@ class Mailer(Protocol):
     """Hands mails to a mail server.
 
     Raises TransientError where the server cannot be reached or asks to come back later, AuthError
-    where it refuses our sign-in, PermanentError where this mail can never be delivered.
+    where it will not deal with us as we are set up (sign-in, encryption, sender), PermanentError
+    where this mail can never be delivered. No message tells a password or a whole address.
     """
 
     def send(self, message: MailMessage) -> tuple[str, ...]:

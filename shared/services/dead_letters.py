@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.domain.ids import new_id
-from shared.domain.instances import InstanceStatus, StatusReason
+from shared.domain.instances import StatusReason
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus, JobTrigger
 from shared.domain.messages import parse_message
 from shared.domain.paging import ListQuery, Slice
@@ -26,7 +26,9 @@ from shared.ports.queue import JobQueue
 from shared.services.audit import record_act
 from shared.services.deps import Now, OpenUow
 from shared.services.jobs import enqueue
+from shared.services.notifications import mark_broken
 from shared.services.run_log import elapsed_ms
+from shared.services.settlements import BUG
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -156,9 +158,9 @@ def _give_up(uow: UnitOfWork, job: Job, moment: datetime) -> None:
         replace(state, last_error=job.error_message, failures_in_a_row=state.failures_in_a_row + 1),
         now=moment,
     )
-    uow.instances.set_status(
-        job.instance_id, InstanceStatus.ERROR, StatusReason.DEAD_LETTER.value, now=moment
-    )
+    # What a bug says of itself is for us, not for the profile's people.
+    detail = "" if job.error_class == BUG else job.error_message
+    mark_broken(uow, job.instance_id, StatusReason.DEAD_LETTER, detail=detail, now=moment)
 
 
 def _letter(

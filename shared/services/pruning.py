@@ -13,7 +13,7 @@ _BATCH = 5000
 
 
 def prune(*, keep_days: int, open_uow: OpenUow, now: Now) -> int:
-    """Delete the problem records of logs older than `keep_days`; return how many went.
+    """Delete problem records and told notices older than `keep_days`; return how many went.
 
     Logs, jobs and dead letters stay: they are few and tell the history.
     """
@@ -21,11 +21,12 @@ def prune(*, keep_days: int, open_uow: OpenUow, now: Now) -> int:
     removed = 0
     while True:
         with open_uow() as uow:
-            count = uow.logs.prune_records(before, limit=_BATCH)
+            records = uow.logs.prune_records(before, limit=_BATCH)
+            notices = uow.outbox.prune(before, limit=_BATCH)
             uow.commit()
-        removed += count
-        if count < _BATCH:
+        removed += records + notices
+        if max(records, notices) < _BATCH:
             break
     if removed:
-        _log.info("%d log records older than %d days removed.", removed, keep_days)
+        _log.info("%d log records and notices over %d days old removed.", removed, keep_days)
     return removed

@@ -6,12 +6,13 @@ import traceback
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.domain.instances import InstanceStatus, StatusReason
+from shared.domain.instances import StatusReason
 from shared.domain.jobs import Job, JobStatus
 from shared.engine.sync import Outcome
 from shared.errors import NotFoundError, SyncError
 from shared.logs import redacted
 from shared.services.deps import Now, OpenUow
+from shared.services.notifications import mark_broken
 from shared.services.run_log import elapsed_ms
 
 BUG = "bug"
@@ -113,9 +114,7 @@ class Settlement:
             if reason is not None:
                 failures = state.failures_in_a_row + 1
                 state = replace(state, last_error=text, failures_in_a_row=failures)
-                uow.instances.set_status(
-                    job.instance_id, InstanceStatus.ERROR, reason.value, now=now
-                )
+                mark_broken(uow, job.instance_id, reason, detail=text, now=now)
             uow.instances.save_state(state, now=now)
             uow.commit()
 

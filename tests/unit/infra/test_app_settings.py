@@ -34,6 +34,7 @@ _LOCAL_ONLY = {
     "LOCAL_VAULT_PATH",
     "LINKHUB_API_KEY",
     "ALLOW_PRIVATE_HOSTS",
+    "SMTP_PASSWORD",
     "WAREHOUSE_URL",
     "WORK_DIR",
 }
@@ -49,6 +50,7 @@ _DEFAULT_FITS = {
     "LOG_RECORDS_CAP",
     "LOG_RECORDS_DAYS",
     "REDRIVE_DELAYS",
+    "SMTP_STARTTLS",
 }
 """Whose default is right in Azure; an operator may still set them."""
 
