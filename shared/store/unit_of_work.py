@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from shared.store.repositories.checkpoints import SqlCheckpointRepository
 from shared.store.repositories.dead_letters import SqlDeadLetterRepository
+from shared.store.repositories.discoveries import SqlDiscoveryRepository
 from shared.store.repositories.history import SqlAuditRepository, SqlGenerationRepository
 from shared.store.repositories.instances import SqlInstanceRepository
 from shared.store.repositories.jobs import SqlJobRepository
@@ -16,6 +17,7 @@ from shared.store.repositories.oauth_states import SqlOAuthStateRepository
 from shared.store.repositories.outbox import SqlOutboxRepository
 from shared.store.repositories.profiles import SqlProfileRepository
 from shared.store.repositories.providers import SqlProviderRepository
+from shared.store.repositories.secret_removals import SqlSecretRemovalRepository
 from shared.store.repositories.setup import SqlMappingRepository, SqlSelectionRepository
 from shared.store.session import SqlSession
 
@@ -34,6 +36,8 @@ class UnitOfWork:
         self.mappings = SqlMappingRepository(self._session)
         self.selections = SqlSelectionRepository(self._session)
         self.oauth_states = SqlOAuthStateRepository(self._session)
+        self.discoveries = SqlDiscoveryRepository(self._session)
+        self.secret_removals = SqlSecretRemovalRepository(self._session)
         self.jobs = SqlJobRepository(self._session)
         self.logs = SqlLogRepository(self._session)
         self.checkpoints = SqlCheckpointRepository(self._session)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from shared.store.tables.base import metadata
 from shared.store.tables.catalogue import integrator_profiles, providers
 from shared.store.tables.instances import (
+    discoveries,
     field_mappings,
     instance_state,
     integration_instances,
     oauth_states,
+    secret_removals,
     table_selections,
 )
 from shared.store.tables.jobs import dead_letters, sync_jobs, sync_log_records, sync_logs
@@ -28,6 +30,7 @@ __all__ = [
     "checkpoints",
     "conflicts",
     "dead_letters",
+    "discoveries",
     "field_mappings",
     "instance_state",
     "integration_instances",
@@ -40,6 +43,7 @@ __all__ = [
     "providers",
     "rate_buckets",
     "record_links",
+    "secret_removals",
     "sync_jobs",
     "sync_log_records",
     "sync_logs",

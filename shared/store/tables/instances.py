@@ -103,6 +103,26 @@ table_selections = Table(
     UniqueConstraint("instance_id", "component", "table_name"),
 )
 
+discoveries = Table(
+    "discoveries",
+    metadata,
+    Column("instance_id", Key(), ForeignKey("integration_instances.id"), primary_key=True),
+    Column("tables", Json(), nullable=False),
+    Column("discovered_at", UtcDateTime(), nullable=False),
+    *timestamps(),
+)
+
+secret_removals = Table(
+    "secret_removals",
+    metadata,
+    Column("name", Key(127), primary_key=True),
+    Column("instance_id", Key(), ForeignKey("integration_instances.id"), nullable=False),
+    Column("due_at", UtcDateTime(), nullable=False),
+    *timestamps(),
+    Index("ix_secret_removals_due_at", "due_at"),
+    Index("ix_secret_removals_instance_id", "instance_id", "due_at"),
+)
+
 oauth_states = Table(
     "oauth_states",
     metadata,

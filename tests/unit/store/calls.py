@@ -8,6 +8,7 @@ from datetime import timedelta
 from shared.domain.audit import AuditEvent
 from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import Mode
+from shared.domain.discoveries import Discovery, OfferedTable
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
@@ -73,12 +74,25 @@ def _set_up(uow: UnitOfWork) -> Instance:
     uow.mappings.list_for(instance.id)
     uow.selections.replace(instance.id, [TableSelection(table="t")], now=NOW)
     uow.selections.list_for(instance.id)
+    _offer(uow, instance)
     sign_in = make_oauth_state(instance)
     uow.oauth_states.add(sign_in)
     uow.oauth_states.find(sign_in.state_hash)
     uow.oauth_states.use(sign_in.id, now=NOW)
     uow.oauth_states.prune(NOW)
     return uow.instances.get(instance.id, profile_id=profile.id)
+
+
+def _offer(uow: UnitOfWork, instance: Instance) -> None:
+    uow.discoveries.save(
+        Discovery(instance_id=instance.id, tables=(OfferedTable(stream="t"),), discovered_at=NOW)
+    )
+    uow.discoveries.find(instance.id)
+    uow.discoveries.remove(instance.id)
+    uow.secret_removals.add("s1", instance.id, due_at=NOW, now=NOW)
+    uow.secret_removals.list_due(now=NOW, limit=5)
+    uow.secret_removals.list_due(now=NOW, limit=5, instance_id=instance.id)
+    uow.secret_removals.cancel("s1")
 
 
 def _new_job(uow: UnitOfWork, instance: Instance) -> Job:

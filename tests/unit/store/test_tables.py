@@ -33,6 +33,8 @@ DESIGNED = [
     "conflicts",
     "change_journal",
     "oauth_states",
+    "discoveries",
+    "secret_removals",
     "dead_letters",
     "provider_health",
     "rate_buckets",

@@ -220,6 +220,39 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "discoveries",
+        sa.Column("instance_id", types.Key(36), nullable=False),
+        sa.Column("tables", types.Json(), nullable=False),
+        sa.Column("discovered_at", types.UtcDateTime(), nullable=False),
+        sa.Column("created_at", types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", types.UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance_id"], ["integration_instances.id"], name=op.f("fk_discoveries_instance_id")
+        ),
+        sa.PrimaryKeyConstraint("instance_id", name=op.f("pk_discoveries")),
+    )
+    op.create_table(
+        "secret_removals",
+        sa.Column("name", types.Key(127), nullable=False),
+        sa.Column("instance_id", types.Key(36), nullable=False),
+        sa.Column("due_at", types.UtcDateTime(), nullable=False),
+        sa.Column("created_at", types.UtcDateTime(), nullable=False),
+        sa.Column("updated_at", types.UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance_id"],
+            ["integration_instances.id"],
+            name=op.f("fk_secret_removals_instance_id"),
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secret_removals")),
+    )
+    op.create_index("ix_secret_removals_due_at", "secret_removals", ["due_at"], unique=False)
+    op.create_index(
+        "ix_secret_removals_instance_id",
+        "secret_removals",
+        ["instance_id", "due_at"],
+        unique=False,
+    )
+    op.create_table(
         "oauth_states",
         sa.Column("id", types.Key(36), nullable=False),
         sa.Column("state_hash", types.Key(64), nullable=False),
@@ -275,6 +308,8 @@ def downgrade() -> None:
     """Drop the tables with all they hold."""
     op.drop_table("warehouses")
     op.drop_table("oauth_states")
+    op.drop_table("secret_removals")
+    op.drop_table("discoveries")
     op.drop_table("table_selections")
     op.drop_table("field_mappings")
     op.drop_table("instance_state")
