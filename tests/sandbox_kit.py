@@ -26,7 +26,7 @@ class Running:
 
     url: str
     convex_url: str
-    directory: dict[str, dict[str, str]]
+    directory: dict[str, dict[str, Any]]
     control: httpx.Client
 
     def fault(self, provider: str, fault: str, **options: Any) -> None:

@@ -6,6 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from local.sandbox.oauth.settings import Settings
 from local.sandbox.server import Options, run
 
 
@@ -18,17 +21,29 @@ def _options(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--convex-zip", type=Path, default=None, help="a snapshot export in place of the sample"
     )
+    parser.add_argument(
+        "--redirect-uri",
+        action="append",
+        default=[],
+        metavar="URI",
+        help="registered for the OAuth apps of HubSpot and Entra; may be repeated",
+    )
     given = parser.parse_args(arguments)
     if given.deals < 0:
         parser.error("--deals must not be negative")
     if given.convex_zip is not None and not given.convex_zip.is_file():
         parser.error(f"--convex-zip: there is no file {given.convex_zip}")
+    try:
+        Settings(redirect_uris=given.redirect_uri)
+    except ValidationError as error:
+        parser.error(f"--redirect-uri: {error.errors()[0]['msg']}")
     return Options(
         state_dir=given.state,
         port=given.port,
         convex_port=given.convex_port,
         deals=given.deals,
         convex_zip=given.convex_zip,
+        redirect_uris=tuple(given.redirect_uri),
     )
 
 

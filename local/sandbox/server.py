@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import uvicorn
@@ -22,6 +24,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from local.sandbox.door import Door, ErrorBody, Requests
+from local.sandbox.entra import Entra
+from local.sandbox.entra.errors import error_body as entra_error
+from local.sandbox.entra.settings import EntraSettings
 from local.sandbox.faults import Fault, Faults
 from local.sandbox.hubspot import hubspot_app
 from local.sandbox.hubspot.errors import error_body as hubspot_error
@@ -30,6 +35,8 @@ from local.sandbox.issuer.app import AUDIENCE
 from local.sandbox.issuer.app import error_body as issuer_error
 from local.sandbox.linkhub import linkhub_app
 from local.sandbox.linkhub.app import problem_body
+from local.sandbox.oauth.clients import Client
+from local.sandbox.oauth.settings import Settings
 from local.sandbox.state import read_private, write_private
 from local.sandbox.web import json_response
 
@@ -40,13 +47,17 @@ _STOP_SECONDS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a sandbox is started; port 0 takes a free one."""
+    """How a sandbox is started; port 0 takes a free one.
+
+    `redirect_uris` are registered for the OAuth apps of both HubSpot and Entra.
+    """
 
     state_dir: Path
     port: int = 0
     convex_port: int = 0
     deals: int = 25_000
     convex_zip: Path | None = None
+    redirect_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +66,26 @@ class Secrets:
 
     hubspot_token: str
     linkhub_key: str
+    hubspot_client_id: str
+    hubspot_client_secret: str
+    entra_client_id: str
+    entra_client_secret: str
 
     @classmethod
     def load(cls, path: Path) -> Secrets:
-        """Return those of the file, or new ones, which the file then holds."""
-        kept = read_private(path)
-        if kept:
-            return cls(**orjson.loads(kept))
-        made = {"hubspot_token": f"pat-na1-{uuid.uuid4()}", "linkhub_key": f"lhk-{uuid.uuid4()}"}
-        write_private(path, orjson.dumps(made))
-        return cls(**made)
+        """Return those of the file, and new ones of what it lacks, which it then holds."""
+        made = {
+            "hubspot_token": f"pat-na1-{uuid.uuid4()}",
+            "linkhub_key": f"lhk-{uuid.uuid4()}",
+            "hubspot_client_id": str(uuid.uuid4()),
+            "hubspot_client_secret": str(uuid.uuid4()),
+            "entra_client_id": str(uuid.uuid4()),
+            "entra_client_secret": secrets.token_urlsafe(30),
+        }
+        kept = orjson.loads(read_private(path) or b"{}")
+        if made.keys() - kept.keys():
+            write_private(path, orjson.dumps(made | kept))
+        return cls(**(made | kept))
 
 
 def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIApp, ASGIApp]:
@@ -73,22 +94,59 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
     from local.sandbox.convex import error_body as convex_error
 
     options.state_dir.mkdir(parents=True, exist_ok=True)
-    secrets = Secrets.load(options.state_dir / "sandbox-keys.json")
+    known = Secrets.load(options.state_dir / "sandbox-keys.json")
     faults, requests = Faults(), Requests()
 
     def door(provider: str, app: ASGIApp, error_body: ErrorBody) -> ASGIApp:
         return Door(app, provider=provider, faults=faults, requests=requests, error_body=error_body)
 
-    hubspot = hubspot_app(token=secrets.hubspot_token, faults=faults, deals=options.deals)
-    linkhub = linkhub_app(key=secrets.linkhub_key, state_dir=options.state_dir, faults=faults)
+    uris = list(options.redirect_uris)
+    hubspot_oauth, entra_oauth = Settings(redirect_uris=uris), EntraSettings(redirect_uris=uris)
+    hubspot = hubspot_app(
+        token=known.hubspot_token,
+        client=Client(id=known.hubspot_client_id, secret=known.hubspot_client_secret),
+        oauth=hubspot_oauth,
+        faults=faults,
+        deals=options.deals,
+    )
+    entra = Entra(
+        url=f"{url}/entra",
+        state_dir=options.state_dir,
+        client=Client(id=known.entra_client_id, secret=known.entra_client_secret),
+        settings=entra_oauth,
+        faults=faults,
+    )
+    linkhub = linkhub_app(key=known.linkhub_key, state_dir=options.state_dir, faults=faults)
     issuer = issuer_app(url=f"{url}/issuer", state_dir=options.state_dir, faults=faults)
     convex = convex_app(state_dir=options.state_dir, zip_file=options.convex_zip, faults=faults)
-    directory = {
-        "hubspot": {"url": f"{url}/hubspot", "token": secrets.hubspot_token},
-        "linkhub": {"url": f"{url}/linkhub", "key": secrets.linkhub_key},
-        "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
-        "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
-    }
+
+    def directory() -> dict[str, dict[str, Any]]:
+        return {
+            "hubspot": {
+                "url": f"{url}/hubspot",
+                "token": known.hubspot_token,
+                "oauth": {
+                    "clientId": known.hubspot_client_id,
+                    "clientSecret": known.hubspot_client_secret,
+                    "authorizeUrl": f"{url}/hubspot/oauth/authorize",
+                    "tokenUrl": f"{url}/hubspot/oauth/2026-03/token",
+                    "redirectUris": hubspot_oauth.redirect_uris,
+                },
+            },
+            "entra": {
+                "url": f"{url}/entra",
+                "oauth": {
+                    "clientId": known.entra_client_id,
+                    "clientSecret": known.entra_client_secret,
+                    "authorizeUrl": f"{url}/entra/organizations/oauth2/v2.0/authorize",
+                    "tokenUrl": f"{url}/entra/organizations/oauth2/v2.0/token",
+                    "redirectUris": entra_oauth.redirect_uris,
+                },
+            },
+            "linkhub": {"url": f"{url}/linkhub", "key": known.linkhub_key},
+            "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
+            "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
+        }
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -100,6 +158,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
         routes=[
             *_control_routes(directory, faults, requests),
             Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
+            Mount("/entra", door("entra", entra.app(), entra_error)),
             Mount("/linkhub", door("linkhub", linkhub, problem_body)),
             Mount("/issuer", door("issuer", issuer, issuer_error)),
         ],
@@ -108,10 +167,10 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
 
 
 def _control_routes(
-    directory: dict[str, dict[str, str]], faults: Faults, requests: Requests
+    directory: Callable[[], dict[str, dict[str, Any]]], faults: Faults, requests: Requests
 ) -> list[Route]:
     async def show(_: Request) -> Response:
-        return json_response(directory)
+        return json_response(directory())
 
     async def list_faults(_: Request) -> Response:
         active = [fault.model_dump() for fault in faults.active()]

@@ -14,10 +14,15 @@ SCOPES = frozenset({"crm.objects.deals.read", "crm.objects.owners.read", "crm.sc
 
 @dataclass(slots=True, kw_only=True)
 class Token:
-    """A private app's token; `state` is active, expired or revoked."""
+    """A private app's token or an OAuth access token; `state` is active, expired or revoked.
+
+    Tokens of one `bucket` share the burst limit, as those of one installing account do; '' is a
+    private app's token, which has its own and is told of the daily limit.
+    """
 
     scopes: frozenset[str] = SCOPES
     state: str = "active"
+    bucket: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,9 +59,10 @@ class Window:
 
 @dataclass(slots=True, kw_only=True)
 class Access:
-    """Checks a request's token, scopes and rate."""
+    """Checks a request's token, scopes and rate; `issued` finds the tokens OAuth gave out."""
 
     tokens: dict[str, Token]
+    issued: Callable[[str], Token | None] = lambda _: None
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = time.monotonic
     _bursts: dict[str, Window] = field(default_factory=dict)
@@ -65,7 +71,7 @@ class Access:
 
     def check_token(self, text: str, scopes: tuple[str, ...]) -> None:
         """Raise the 401 or 403 HubSpot would answer; any one of `scopes` is enough."""
-        token = self.tokens.get(text)
+        token = self._find(text)
         if token is None or token.state == "revoked":
             raise HubSpotError(401, error_body(401))
         if token.state == "expired":
@@ -84,21 +90,28 @@ class Access:
             )
             raise HubSpotError(403, body)
 
+    def _find(self, text: str) -> Token | None:
+        return self.tokens.get(text) or self.issued(text)
+
     def check_burst(self, text: str) -> dict[str, str]:
         """Return the rate headers of this request; raise the 429 of a full window."""
         limits = self.limits
         if not limits.burst:
             return {}
-        window = self._bursts.setdefault(text, Window(self.clock))
+        token = self._find(text)
+        bucket = token.bucket if token else ""
+        window = self._bursts.setdefault(bucket or text, Window(self.clock))
         left = window.take(limits.burst, limits.burst_interval_ms / 1000)
         self._served_today += 1
         headers = {
             "X-HubSpot-RateLimit-Max": str(limits.burst),
             "X-HubSpot-RateLimit-Remaining": str(left or 0),
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(limits.burst_interval_ms),
-            "X-HubSpot-RateLimit-Daily": str(limits.daily),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, limits.daily - self._served_today)),
         }
+        if not bucket:
+            daily_left = max(0, limits.daily - self._served_today)
+            headers["X-HubSpot-RateLimit-Daily"] = str(limits.daily)
+            headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(daily_left)
         if left is None:
             raise HubSpotError(429, rate_limit_body("TEN_SECONDLY_ROLLING"), headers)
         return headers

@@ -20,8 +20,12 @@ from local.sandbox.hubspot.control import control_routes
 from local.sandbox.hubspot.deals import Deal, to_iso
 from local.sandbox.hubspot.errors import HubSpotError, error_body, invalid, not_found
 from local.sandbox.hubspot.generate import generate
+from local.sandbox.hubspot.oauth import HubSpotOAuth
 from local.sandbox.hubspot.schema import PIPELINES, PROPERTIES, owners
 from local.sandbox.hubspot.search import MAX_BODY, MAX_LIMIT, MAX_RESULTS, parse_search
+from local.sandbox.oauth import delivery
+from local.sandbox.oauth.clients import Client
+from local.sandbox.oauth.settings import Settings
 from local.sandbox.web import bearer_token, json_response, read_object
 
 PROVIDER = "hubspot"
@@ -36,19 +40,25 @@ _MAX_OWNERS = 500
 _KEPT_BYTES = 96 * 1024 * 1024
 
 
-def hubspot_app(*, token: str, faults: Faults, deals: int = 25_000) -> Starlette:
-    """Return the emulator, holding `deals` live deals; `token` has every scope."""
+def hubspot_app(
+    *, token: str, client: Client, oauth: Settings, faults: Faults, deals: int = 25_000
+) -> Starlette:
+    """Return the emulator, holding `deals` live deals.
+
+    `token` is a private app's and has every scope; `client` is the registered OAuth app.
+    """
     faults.declare(
         PROVIDER,
         search_lag="Search does not see changes of the last `seconds` (default 60).",
         repeated_after="`paging.next.after` is the one the request came with.",
         multi_status="A batch read answers 207: its first `records` (default 1) inputs fail.",
+        **delivery.KINDS,
     )
-    service = _HubSpot(
-        book=DealBook(generate(deals)), access=Access(tokens={token: Token()}), faults=faults
-    )
+    server = HubSpotOAuth(client=client, faults=faults, settings=oauth)
+    access = Access(tokens={token: Token()}, issued=server.find_token)
+    service = _HubSpot(book=DealBook(generate(deals)), access=access, faults=faults)
     return Starlette(
-        routes=[*service.routes(), *control_routes(service.book, service.access)],
+        routes=[*service.routes(), *server.routes(), *control_routes(service.book, access)],
         exception_handlers={HubSpotError: _refuse, HTTPException: _no_route},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -9,12 +10,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from local.sandbox.__main__ import _options
-from local.sandbox.server import Options, run
+from local.sandbox.server import Options, Secrets, run, sandbox_apps
 from tests.sandbox_kit import PATIENCE, running_sandbox
 
 ROOT = Path(__file__).parents[3]
@@ -48,9 +50,12 @@ def test_directory(tmp_path: Path) -> None:
                 assert hubspot.get("/crm/owners/2026-03").status_code == 200
                 assert linkhub.get("/v1/values/changes").status_code == 200
     first, second = directories
-    assert set(first) == {"hubspot", "linkhub", "issuer", "convex"}
+    assert set(first) == {"hubspot", "entra", "linkhub", "issuer", "convex"}
     assert first["hubspot"]["token"] == second["hubspot"]["token"]
     assert first["linkhub"]["key"] == second["linkhub"]["key"]
+    for provider in ("hubspot", "entra"):
+        for name in ("clientId", "clientSecret"):
+            assert first[provider]["oauth"][name] == second[provider]["oauth"][name]
     assert stat.S_IMODE((tmp_path / "sandbox-keys.json").stat().st_mode) == 0o600
 
 
@@ -62,8 +67,42 @@ def test_port_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "cannot start" in capsys.readouterr().err
 
 
+def test_keys_of_an_older_sandbox(tmp_path: Path) -> None:
+    """A key file that lacks later credentials keeps its own and gets the others."""
+    path = tmp_path / "sandbox-keys.json"
+    path.write_text('{"hubspot_token": "pat-old", "linkhub_key": "lhk-old"}')
+    first = Secrets.load(path)
+    assert (first.hubspot_token, first.linkhub_key) == ("pat-old", "lhk-old")
+    assert Secrets.load(path) == first
+
+
+def test_redirect_uris_of_the_command_line(tmp_path: Path) -> None:
+    """`--redirect-uri` registers for both providers, as often as it is given."""
+    uris = ["http://127.0.0.1:7071/oauth/callback/hubspot", "https://app.example/cb"]
+    words = ["--state", str(tmp_path), *(w for uri in uris for w in ("--redirect-uri", uri))]
+    options = _options(words)
+    assert options.redirect_uris == tuple(uris)
+    app, _ = sandbox_apps(options, url="http://sandbox", convex_url="http://convex")
+    transport = httpx.ASGITransport(app)
+
+    async def show() -> dict[str, Any]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+            answer: dict[str, Any] = (await client.get("/_sandbox")).json()
+            return answer
+
+    directory = asyncio.run(show())
+    for provider in ("hubspot", "entra"):
+        assert directory[provider]["oauth"]["redirectUris"] == uris
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["--state", "x", "--deals", "-1"], ["--state", "x", "--convex-zip", "none"]]
+    "arguments",
+    [
+        [],
+        ["--state", "x", "--deals", "-1"],
+        ["--state", "x", "--convex-zip", "none"],
+        ["--state", "x", "--redirect-uri", "http://elsewhere.example/callback"],
+    ],
 )
 def test_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A command line that cannot work is refused with what is wrong."""

@@ -1,0 +1,5 @@
+"""An emulator of Microsoft Entra's v2.0 endpoints: one consent, a token for each resource."""
+
+from local.sandbox.entra.app import Entra
+
+__all__ = ["Entra"]
