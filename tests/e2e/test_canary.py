@@ -144,7 +144,7 @@ def play_hubspot(story: Story, player: Player, gate: Gate, linkhub: Gate) -> Non
     with gate.refusing(429, Retry_After="900"):
         answers["transient"] = player.sync(instance)
     player.call("POST", f"jobs/{answers['transient']['id']}/cancel")
-    with linkhub.refusing(403):
+    with linkhub.refusing(503, Retry_After="0"):
         answers["sink"] = player.sync(instance)
     player.call("POST", f"jobs/{answers['sink']['id']}/cancel")
     answers["hubspot"] = player.sync(instance)

@@ -21,6 +21,7 @@ FOR_PROFILES = [
     if function not in FOR_ADMINS and "/providers" not in function.route
     if function.name != "put_me"
 ]
+# Bodies good enough to get past their check: a new route that has one needs an entry.
 BODIES: dict[str, dict[str, str]] = {
     "create_instance": {"provider": "fake"},
     "put_connection": {"apiKey": "k"},
@@ -115,9 +116,7 @@ def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -
     stranger = world.admin if function in FOR_ADMINS else world.bob
     answers = []
     for known in (ids, dict.fromkeys(ids, "019a0000-0000-7000-8000-000000000000")):
-        path = function.route
-        for name, value in known.items():
-            path = path.replace(name, value)
+        path = "/".join(known[w] if w.startswith("{") else w for w in function.route.split("/"))
         answers.append(
             stranger.call(function.method, path, body=BODIES.get(function.name)).problem(
                 404, "not-found"

@@ -26,6 +26,7 @@ ANSWERS = [
     (errors.ForbiddenError("No."), 403, "forbidden"),
     (errors.NotFoundError("No."), 404, "not-found"),
     (errors.ConflictError("No."), 409, "conflict"),
+    (errors.PreconditionError("No."), 412, "precondition-failed"),
     (errors.TransientError("No."), 503, "unavailable"),
 ]
 FAULTS = [
