@@ -49,8 +49,11 @@ def take_poison(
 ) -> None:
     """Record the dead letter; run a transient failure again later, else mark job and instance.
 
-    `redrive_delays` are the seconds before each further drive; once they are used up the failure
-    counts as final. The same letter twice (a poison copy can be doubled) changes nothing.
+    Transient is also what left no error: workers that died in the middle, or a database that could
+    not be asked. `redrive_delays` are the seconds before each further drive; once they are used up
+    the failure counts as final. A job whose worker died is driven again at once: a whole lease has
+    gone by since. The same letter twice (a poison copy can be doubled) changes nothing. Raises
+    ConflictError while the job is alive: the letter is to come again when its lease has ended.
     """
     moment = now()
     try:
@@ -69,10 +72,14 @@ def take_poison(
         if job.is_final:
             _log.info("Poison message dropped: job %s is %s.", job_id, job.status.value)
             return
-        is_again = job.error_class == TransientError.kind and job.redrives < len(redrive_delays)
+        has_died = job.status is JobStatus.RUNNING
+        is_transient = has_died or job.error_class in {"", TransientError.kind}
+        is_again = is_transient and job.redrives < len(redrive_delays)
         state = DeadLetterState.REPLAYED if is_again else DeadLetterState.OPEN
-        uow.dead_letters.upsert(_letter(job, body, queue_name, state, moment))
-        delay = redrive_delays[job.redrives] if is_again else 0.0
+        letter = uow.dead_letters.upsert(_letter(job, body, queue_name, state, moment))
+        if letter.state is not state:  # an earlier letter of the same attempt
+            uow.dead_letters.set_state(letter.id, state, now=moment)
+        delay = redrive_delays[job.redrives] if is_again and not has_died else 0.0
         if is_again:
             uow.jobs.redrive(job.id, not_before=moment + timedelta(seconds=delay), now=moment)
         else:

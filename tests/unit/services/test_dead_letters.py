@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from shared.domain.ids import new_id
 from shared.domain.instances import InstanceStatus
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus, JobTrigger
 from shared.domain.messages import job_message
@@ -15,6 +18,7 @@ __all__ = ["world"]
 
 ADMIN = make_caller(subject="grace", is_admin=True)
 DELAYS = (300.0, 900.0)
+LEASE_SECONDS = 180
 
 
 def poison(world: World, body: bytes) -> None:
@@ -64,6 +68,59 @@ def test_a_driven_job_that_works_again_leaves_nothing_open(world: World) -> None
     world.run(job)
     assert world.job(job.id).status is JobStatus.SUCCESS
     assert [letter.state for letter in letters(world)] == [DeadLetterState.REPLAYED]
+
+
+def die(world: World, job: Job) -> None:
+    """Do what a worker does that claims the job and is killed."""
+    lease = timedelta(seconds=LEASE_SECONDS)
+    with world.database.open_uow() as uow:
+        now = world.clock()
+        assert uow.jobs.claim(job.id, run_id=new_id(), now=now, lease_until=now + lease)
+        uow.commit()
+
+
+def test_a_job_whose_worker_died_is_driven_again_at_once(world: World) -> None:
+    """A message delivered too often because hosts were killed fails no job: it goes on."""
+    job = world.add_job()
+    die(world, job)
+    world.clock.move(seconds=LEASE_SECONDS)
+    poison(world, job_message(job.id).encode())
+    assert world.queue.sent == [(job.id, False, 0)]
+    world.run(job)
+    assert world.job(job.id).status is JobStatus.SUCCESS
+    assert [letter.state for letter in letters(world)] == [DeadLetterState.REPLAYED]
+
+
+def test_a_job_that_kills_every_worker_ends_with_a_person(world: World) -> None:
+    """Dying again and again uses the budget up; then the letter is open and the job failed."""
+    job = world.add_job()
+    for _ in range(len(DELAYS) + 1):
+        die(world, job)
+        world.clock.move(seconds=LEASE_SECONDS)
+        poison(world, job_message(job.id).encode())
+    [letter] = letters(world)
+    assert letter.state is DeadLetterState.OPEN
+    assert "worker stopped" in letter.error
+    assert world.job(job.id).status is JobStatus.FAILED
+    assert world.instance(job.instance_id).status is InstanceStatus.ERROR
+
+
+def test_a_letter_of_a_job_that_is_alive_comes_again(world: World) -> None:
+    """While the lease lasts nobody knows whether the run died: nothing is recorded or driven."""
+    job = world.add_job()
+    die(world, job)
+    with pytest.raises(ConflictError, match="running"):
+        poison(world, job_message(job.id).encode())
+    assert letters(world) == []
+    assert world.queue.sent == []
+
+
+def test_a_job_that_never_came_to_run_is_driven_again(world: World) -> None:
+    """A database that was away when the message came leaves no error: that is no failure."""
+    job = world.add_job()
+    poison(world, job_message(job.id).encode())
+    assert world.queue.sent == [(job.id, False, DELAYS[0])]
+    assert world.job(job.id).status is JobStatus.PENDING
 
 
 def test_another_failure_marks_job_log_and_instance(world: World) -> None:
