@@ -1,0 +1,1 @@
+"""How fast, how large, how correct: `python -m benchmarks NAME`, each against others."""
