@@ -27,7 +27,8 @@ def opening_fault(error: Exception, where: str) -> SyncError:
             f"The mail server {where} refuses the sign-in ({error.smtp_code}). Check SMTP_USER and "
             "the password."
         )
-    if isinstance(error, smtplib.SMTPNotSupportedError):
+    # The bare class is how smtplib says that no way offered is one it knows.
+    if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         return AuthError(
             f"The mail server {where} offers no way to sign in that is known here. Empty SMTP_USER "
             "if it needs none, or use its submission port."

@@ -17,8 +17,8 @@ from email import policy
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
-from typing import Final
+from email.utils import format_datetime
+from typing import Any, Final
 
 from shared.backends.smtp_faults import (
     lost_fault,
@@ -103,11 +103,12 @@ class SmtpMailer:
             mail["Subject"] = message.subject
             mail["Date"] = format_datetime(datetime.now(UTC))
             mail["Message-ID"] = f"<{message.message_id}@{self._sender.domain}>"
-            mail["Content-Language"] = message.language
             # Keeps out-of-office programs from answering (RFC 3834).
             mail["Auto-Submitted"] = "auto-generated"
             mail.set_content(message.text)
             mail.add_alternative(message.html, subtype="html")
+            # After the bodies: making them moves headers named Content-… into the first.
+            mail["Content-Language"] = message.language
             mail.as_bytes()
         except (ValueError, MessageError):
             raise PermanentError(
@@ -188,13 +189,15 @@ class SmtpMailer:
 
 
 def _sender_of(text: str) -> Address:
-    name, spec = parseaddr(text)
-    address = _address(spec, name)
-    if address is None:
-        raise PermanentError(
-            "SMTP_FROM is no mail address: use name@example.com or LinkHub <name@example.com>."
-        )
-    return address
+    header: Any = policy.SMTP.header_factory("From", text.strip())
+    if text.isprintable() and len(header.addresses) == 1 and not header.defects:
+        [given] = header.addresses
+        address = _address(given.addr_spec, given.display_name)
+        if address is not None:
+            return address
+    raise PermanentError(
+        "SMTP_FROM is no mail address: use name@example.com or LinkHub <name@example.com>."
+    )
 
 
 def _recipients(given: Iterable[str]) -> tuple[list[Address], list[str]]:
