@@ -22,6 +22,7 @@ from shared.domain.providers import AuthType, ConnectionOption, ProviderSpec, Si
 from shared.errors import AuthError, NotFoundError
 from shared.ports.provider import CheckResult, Connection, ConnectRequest, ProviderDefinition
 from shared.services.connections import Connector
+from shared.services.runs import SinkRequest
 from tests.fakes import FakeQueue, FakeSink, FakeSource, FakeStore
 from tests.issuer_kit import Issuer
 from tests.store_kit import make_spec
@@ -237,6 +238,10 @@ class HttpWorld:
     queue: FakeQueue = field(default_factory=FakeQueue)
     providers: Providers = field(default_factory=Providers)
     store: FakeStore = field(default_factory=FakeStore)
+    bad_keys: frozenset[str] = frozenset()
+    """Records the sink rejects."""
+    sink_error: Exception | None = None
+    """What every run ends with while it is set."""
 
     def __post_init__(self) -> None:
         """Put the stand-ins where the app would make the real ones."""
@@ -244,7 +249,7 @@ class HttpWorld:
             now=self.clock,
             queue=self.queue,
             connector=Connector(find_provider=self.providers.find, work_dir=self.folder),
-            open_sink=lambda request: FakeSink(self.store, run_id=request.job.run_id),
+            open_sink=self._open_sink,
         )
         with self.app.open_uow() as uow:
             for spec in SPECS:
@@ -298,6 +303,11 @@ class HttpWorld:
         assert answer.status == 202, answer.body
         job_id: str = answer.json["id"]
         return job_id
+
+    def _open_sink(self, request: SinkRequest) -> FakeSink:
+        if self.sink_error is not None:
+            raise self.sink_error
+        return FakeSink(self.store, run_id=request.job.run_id, bad_keys=self.bad_keys)
 
     def trigger(self, name: str, argument: Any) -> None:
         """Run a queue or timer function as the host would."""

@@ -8,6 +8,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from shared.errors import TransientError
 from tests.functions.kit import HttpWorld
 
 
@@ -28,8 +29,12 @@ def letters(world: HttpWorld, **params: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def dead_job(world: HttpWorld) -> str:
-    """Return a job whose message ended in the poison queue."""
+    """Return a job whose run met a bug until its message ended in the poison queue."""
     job_id = world.start(world.ada, world.connected(world.ada))
+    world.sink_error = KeyError("a bug")
+    with pytest.raises(RuntimeError):
+        world.run(job_id)
+    world.sink_error = None
     poison(world, message(job_id))
     return job_id
 
@@ -38,7 +43,7 @@ def test_a_dead_job_is_shown_to_admins_and_to_its_owner(world: HttpWorld, dead_j
     """The letter names job, queue and error; job and instance are in error."""
     (letter,) = letters(world)
     assert (letter["jobId"], letter["queue"], letter["state"]) == (dead_job, "sync-manual", "open")
-    assert letter["error"]
+    assert "a bug" in letter["error"]
     job = world.ada.get(f"jobs/{dead_job}").json
     assert job["status"] == "failed"
     instance = world.ada.get(f"instances/{job['instanceId']}").json
@@ -88,6 +93,22 @@ def test_an_unreadable_message_is_kept_without_its_text(world: HttpWorld, body: 
     assert "canary" not in str(letter)
     found = world.admin.post(f"admin/dead-letters/{letter['id']}/replay").problem(409, "conflict")
     assert "no job to replay" in found["detail"]
+
+
+def test_a_job_that_only_needs_time_is_driven_again(world: HttpWorld) -> None:
+    """Its letter is settled already, and a delayed message is on its way."""
+    job_id = world.start(world.ada, world.connected(world.ada))
+    world.sink_error = TransientError("LinkHub is away.")
+    with pytest.raises(TransientError):
+        world.run(job_id)
+    poison(world, message(job_id))
+    (letter,) = letters(world)
+    assert (letter["state"], letter["error"]) == ("replayed", "LinkHub is away.")
+    job = world.ada.get(f"jobs/{job_id}").json
+    assert job["status"] == "pending"
+    assert job["notBefore"] is not None
+    assert world.queue.sent[-1] == (job_id, False, world.app.settings.redrive_seconds[0])
+    world.admin.post(f"admin/dead-letters/{letter['id']}/replay").problem(409, "conflict")
 
 
 def test_messages_of_no_living_job_make_no_letter(world: HttpWorld) -> None:

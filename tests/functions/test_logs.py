@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fakes import FakeSink
 from tests.functions.kit import HttpWorld
 
 
 def test_a_log_and_its_records_tell_what_went_wrong(world: HttpWorld) -> None:
     """A job with a bad record is partial, and the record is shown with its field and reason."""
-    world.app.__dict__["open_sink"] = lambda request: FakeSink(
-        world.store, run_id=request.job.run_id, bad_keys=frozenset({"2"})
-    )
+    world.bad_keys = frozenset({"2"})
     job_id = world.start(world.ada, world.connected(world.ada))
     world.run(job_id)
 
