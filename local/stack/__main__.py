@@ -83,6 +83,7 @@ def run_up(folder: Path, convex_zip: Path | None) -> int:
         host_port=free_port(7071),
         sandbox_port=free_port(7072),
         convex_port=free_port(7073),
+        mailbox_port=free_port(7074),
         convex_zip=convex_zip,
     )
     print("Starting …", file=sys.stderr, flush=True)
@@ -139,6 +140,7 @@ LinkHub Integrator is running. Ctrl-C stops it.
 
   API       {stack.api}            (health: {stack.api}/health)
   Sandbox   {stack.sandbox}            (its keys and addresses: {stack.sandbox}/_sandbox)
+  Mailbox   {stack.mailbox}            (the mails it sends)
   State     {stack.state}  (databases, vault, logs)
 
 A caller's token, good for an hour (another: python3 dev.py token [--admin]):

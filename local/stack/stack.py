@@ -33,14 +33,15 @@ _NO_AZURE = {
 class StackOptions:
     """Where the stack keeps its state and how it differs from production.
 
-    Ports of 0 mean any free one. `settings` are further environment variables of the functions
-    host.
+    Ports of 0 mean any free one; a `mailbox_port` of None means no mail server. `settings` are
+    further environment variables of the functions host.
     """
 
     state: Path
     host_port: int = 0
     sandbox_port: int = 0
     convex_port: int = 0
+    mailbox_port: int | None = None
     convex_zip: Path | None = None
     deals: int | None = None
     lease_seconds: int = 600
@@ -57,6 +58,8 @@ class Stack:
         self._environment: dict[str, str] = {}
         self.directory: dict[str, Any] = {}
         self.api = ""
+        self.mailbox = ""
+        """Where to read the mails it sends; '' without a mail server."""
 
     @property
     def state(self) -> Path:
@@ -78,6 +81,7 @@ class Stack:
             "hubspot": self.directory["hubspot"]["url"],
             "linkhub": self.directory["linkhub"]["url"],
             "convex": self.directory["convex"]["url"],
+            "mailbox": self.mailbox,
             "state": str(self.state),
             "pid": os.getpid(),
         }
@@ -146,10 +150,24 @@ class Stack:
             connection = self._exits.enter_context(queue)
         ready = sandbox.wait_ready(seconds=SANDBOX_SECONDS)
         self.directory = {"url": ready["url"], **_get_json(ready["url"] + "/_sandbox")}
-        self._environment = self._settings(connection)
+        self._environment = self._settings(connection) | self._start_mailbox()
         self._operate("migrate")
         self._operate("seed")
         self.start_host()
+
+    def _start_mailbox(self) -> dict[str, str]:
+        """Start the mail server, where one is wanted; return the settings that lead to it."""
+        port = self._options.mailbox_port
+        if port is None:
+            return {}
+        mailbox = self._launch("mailbox", "local.sandbox.mailbox", ["--port", str(port)])
+        ready = mailbox.wait_ready(seconds=HOST_SECONDS)
+        self.mailbox = ready["url"]
+        return {
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(ready["smtp_port"]),
+            "SMTP_FROM": "LinkHub Integrator <integrator@linkhub.test>",
+        }
 
     def _settings(self, connection: str) -> dict[str, str]:
         directory, state = self.directory, self.state

@@ -21,7 +21,11 @@ def test_the_whole_app_is_packed() -> None:
     """Every file that the deployed app imports or the host reads goes into the package."""
     needed = ["function_app.py", "host.json", "requirements.txt"]
     for folder in ("adapters", "functions", "shared"):
-        found = [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")]
+        found = [
+            path.relative_to(ROOT).as_posix()
+            for kind in ("*.py", "*.html")
+            for path in (ROOT / folder).rglob(kind)
+        ]
         assert found
         needed += found
     assert [path for path in needed if is_ignored(path)] == []
