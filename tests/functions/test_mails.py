@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.instances import StatusReason
+from shared.domain.instances import InstanceStatus, StatusReason
 from shared.domain.notifications import GATHERED_FOR
 from shared.errors import PermanentError
 from shared.services.notifications import mark_broken
@@ -54,6 +54,9 @@ def break_one(world: HttpWorld) -> str:
     client.put("me", {"name": "Ada", "email": "ada@example.com", "locale": "it"})
     instance_id: str = client.post("instances", {"provider": "fake"}).json["id"]
     with world.app.open_uow() as uow:
+        made = uow.instances.get(instance_id, profile_id=None)
+        active = replace(made, status=InstanceStatus.ACTIVE)
+        uow.instances.save(active, expected_version=made.config_version)
         reason = StatusReason.NEEDS_RECONNECT
         mark_broken(uow, instance_id, reason, detail="401", now=world.clock())
         uow.commit()
