@@ -124,6 +124,10 @@ class World:
         """Query the warehouse."""
         return query(self.stack.state / "warehouse.db", statement, *values)
 
+    def warehouse_exists(self) -> bool:
+        """Tell whether anything was ever loaded."""
+        return (self.stack.state / "warehouse.db").exists()
+
     def app(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """Query the app's own database."""
         return query(self.stack.state / "app.db", statement, *values)
@@ -134,24 +138,27 @@ def running_world(options: StackOptions) -> Iterator[World]:
     """Run a stack for the length of the block, both providers connected and nothing synced."""
     with ExitStack() as opened:
         stack = opened.enter_context(Stack(options))
-        token = stack.token()
         sandbox = opened.enter_context(httpx.Client(base_url=stack.sandbox, timeout=60))
-        directory = stack.directory
-        with ApiClient(stack.api, token) as api:
-            api.call("PUT", "me", {"name": "Ada"})
-            hubspot = api.connect("hubspot", api_key=directory["hubspot"]["token"])
-            convex = api.connect(
-                "convex",
-                api_key=directory["convex"]["deployKey"],
-                options={"deploymentUrl": directory["convex"]["url"]},
-            )
-        yield World(
-            stack=stack,
-            token=token,
-            hubspot=hubspot["id"],
-            convex=convex["id"],
-            sandbox=sandbox,
+        yield joined(stack, sandbox, subject="ada")
+
+
+def joined(stack: Stack, sandbox: httpx.Client, *, subject: str) -> World:
+    """Return the stack as another customer sees it, with an instance of each provider."""
+    claims = {"sub": subject, "name": subject, "email": f"{subject}@example.com"}
+    answer = sandbox.post("/issuer/dev/token", json=claims).raise_for_status()
+    token = str(answer.json()["access_token"])
+    directory = stack.directory
+    with ApiClient(stack.api, token) as api:
+        api.call("PUT", "me", {"name": subject})
+        hubspot = api.connect("hubspot", api_key=directory["hubspot"]["token"])
+        convex = api.connect(
+            "convex",
+            api_key=directory["convex"]["deployKey"],
+            options={"deploymentUrl": directory["convex"]["url"]},
         )
+    return World(
+        stack=stack, token=token, hubspot=hubspot["id"], convex=convex["id"], sandbox=sandbox
+    )
 
 
 def query(path: Path, statement: str, *values: object) -> list[sqlite3.Row]:
