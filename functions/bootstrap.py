@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import logging
 import tempfile
+import time
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,14 +22,20 @@ from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from shared.domain.mapping import RecordMapper
+    from shared.http.oauth import Registration
+    from shared.ports.linkhub import LinkHubReader
     from shared.ports.mailer import Mailer
     from shared.ports.queue import JobQueue
     from shared.ports.sink import Sink
     from shared.ports.tokens import TokenVerifier
     from shared.ports.vault import Vault
     from shared.services.connections import Connector
+    from shared.services.oauth_servers import OAuthServers
     from shared.services.runs import RunPorts, SinkRequest
+    from shared.services.streams import Discoverer
+    from shared.services.token_refresh import TokenKeeper
     from shared.settings import Settings
+    from shared.sinks.linkhub import LinkHubClient
     from shared.store.database import Database
     from shared.store.unit_of_work import UnitOfWork
 
@@ -144,13 +152,86 @@ class App:
             find_provider=find_provider,
             work_dir=Path(settings.work_dir or tempfile.gettempdir()),
             allow_private_hosts=settings.allow_private_hosts,
-            platform_options={
-                "hubspot": {
-                    "base_url": settings.hubspot_base_url,
-                    "api_version": settings.hubspot_api_version,
-                }
-            },
+            platform_options=self._platform_options,
+            keeper=self.token_keeper,
         )
+
+    @property
+    def _platform_options(self) -> Mapping[str, Mapping[str, str]]:
+        """What providers are told by the platform, never by a customer."""
+        settings = self.settings
+        return {
+            "hubspot": {
+                "base_url": settings.hubspot_base_url,
+                "app_url": settings.hubspot_app_url,
+                "api_version": settings.hubspot_api_version,
+            }
+        }
+
+    @cached_property
+    def oauth_servers(self) -> OAuthServers:
+        """The authorization servers people sign in at."""
+        from adapters import find_provider
+        from shared.services.oauth_servers import OAuthServers
+
+        settings = self.settings
+        return OAuthServers(
+            find_provider=find_provider,
+            registrations={
+                "hubspot": lambda: self._registration(
+                    settings.hubspot_client_id,
+                    settings.hubspot_client_secret,
+                    settings.hubspot_client_secret_name,
+                    "HUBSPOT_CLIENT_ID",
+                ),
+                "entra": lambda: self._registration(
+                    settings.entra_client_id,
+                    settings.entra_client_secret,
+                    settings.entra_client_secret_name,
+                    "ENTRA_CLIENT_ID",
+                ),
+            },
+            public_url=settings.public_url,
+            platform_options=self._platform_options,
+            allow_private_hosts=settings.allow_private_hosts,
+        )
+
+    def _registration(
+        self, client_id: str, client_secret: str, secret_name: str, setting: str
+    ) -> Registration:
+        from shared.http.oauth import Registration
+
+        _needed(client_id, setting)
+        secret = client_secret or self.vault.get(secret_name)["client_secret"]
+        return Registration(client_id=client_id, client_secret=secret)
+
+    @cached_property
+    def token_keeper(self) -> TokenKeeper:
+        """Who keeps the tokens of instances that signed in."""
+        from shared.services.token_refresh import TokenKeeper
+
+        return TokenKeeper(
+            open_uow=self.open_uow, vault=self.vault, servers=self.oauth_servers, now=self.now
+        )
+
+    def revoke_sign_in(self, secret_ref: str) -> None:
+        """Revoke at its provider what a secret holds, if anything; nothing is raised."""
+        from shared.services.revoking import SignInRevoker
+
+        SignInRevoker(open_uow=self.open_uow, vault=self.vault, servers=self.oauth_servers)(
+            secret_ref
+        )
+
+    @cached_property
+    def discoverer(self) -> Discoverer:
+        """Asks providers what they offer."""
+        from shared.services.streams import Discoverer, StreamCache
+
+        return Discoverer(vault=self.vault, connector=self.connector, cache=StreamCache())
+
+    def open_linkhub(self, profile_id: str) -> LinkHubReader:
+        """Return LinkHub as a profile reads it while a person waits; the caller closes it."""
+        return self._linkhub_client(profile_id, sleep=time.sleep, interactive=True)
 
     @cached_property
     def run_ports(self) -> RunPorts:
@@ -191,14 +272,9 @@ class App:
         )
 
     def _linkhub_sink(self, request: SinkRequest, mapper: RecordMapper) -> Sink:
-        from shared.sinks.linkhub import LinkHubClient, LinkHubSink
+        from shared.sinks.linkhub import LinkHubSink
 
-        client = LinkHubClient(
-            base_url=_needed(self.settings.linkhub_api_url, "LINKHUB_API_URL"),
-            api_key=self.linkhub_api_key,
-            profile_id=request.set_up.instance.profile_id,
-            sleep=request.sleep,
-        )
+        client = self._linkhub_client(request.set_up.instance.profile_id, sleep=request.sleep)
         return LinkHubSink(
             client=client,
             open_uow=self.open_uow,
@@ -208,6 +284,19 @@ class App:
             mapper=mapper,
             lease_until=request.run_log.lease_until,
             now=self.now,
+        )
+
+    def _linkhub_client(
+        self, profile_id: str, *, sleep: Callable[[float], None], interactive: bool = False
+    ) -> LinkHubClient:
+        from shared.sinks.linkhub import LinkHubClient
+
+        return LinkHubClient(
+            base_url=_needed(self.settings.linkhub_api_url, "LINKHUB_API_URL"),
+            api_key=self.linkhub_api_key,
+            profile_id=profile_id,
+            sleep=sleep,
+            interactive=interactive,
         )
 
     @cached_property

@@ -79,6 +79,15 @@ param smtpFrom string = ''
 @description('Address of the dashboard, which mails link to.')
 param dashboardUrl string = ''
 
+@description('Address at which providers reach the app, such as https://integrator.example.com; empty for its own host name.')
+param publicUrl string = ''
+
+@description('Client id of the app registered at HubSpot; its secret goes into the vault.')
+param hubspotClientId string = ''
+
+@description('Client id of the app registered at Microsoft Entra for sign-ins; its secret goes into the vault.')
+param entraClientId string = ''
+
 @description('Tags of every resource.')
 param tags object = {}
 
@@ -175,6 +184,9 @@ module functionApp 'modules/function-app.bicep' = {
     smtpPasswordSecret: smtpPasswordSecret
     smtpFrom: smtpFrom
     dashboardUrl: dashboardUrl
+    publicUrl: publicUrl
+    hubspotClientId: hubspotClientId
+    entraClientId: entraClientId
     tags: tags
   }
   // The host reads its storage as soon as it starts.

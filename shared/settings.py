@@ -63,6 +63,21 @@ class Settings:
     """The warehouse of instances that name none: a `sqlite:///path` of its own."""
     hubspot_base_url: str = "https://api.hubapi.com"
     hubspot_api_version: str = "2026-03"
+    hubspot_app_url: str = "https://app.hubspot.com"
+    """Where people of HubSpot give consent."""
+    hubspot_client_id: str = ""
+    hubspot_client_secret: str = _secret()
+    hubspot_client_secret_name: str = "hubspot-oauth-client"  # noqa: S105  a name
+    """The vault's name of the client secret, used where `hubspot_client_secret` is empty."""
+    entra_authority_url: str = "https://login.microsoftonline.com"
+    entra_tenant: str = "organizations"
+    """Whose people may sign in: `organizations` for any tenant's, or one tenant's id."""
+    entra_client_id: str = ""
+    entra_client_secret: str = _secret()
+    entra_client_secret_name: str = "entra-oauth-client"  # noqa: S105  a name
+    """The vault's name of the client secret, used where `entra_client_secret` is empty."""
+    public_url: str = ""
+    """Where providers reach this app; sign-ins come back to `<public_url>/oauth/callback/…`."""
     allow_private_hosts: bool = False
     work_dir: str = ""
     """A folder for downloads; the system's temporary one where empty."""
@@ -80,7 +95,14 @@ class Settings:
     smtp_starttls: bool = True
     """False sends mails in clear, which no password may cross but on loopback."""
     dashboard_url: str = ""
-    """Where people see the dashboard; mails link to it."""
+    """Where people see the dashboard; mails link to it, sign-ins end there."""
+
+    writes_per_minute: float = 60.0
+    """How many requests that change something a caller may make, and how many of them at once."""
+    writes_burst: int = 10
+    reads_per_minute: float = 600.0
+    """The same for requests that only read."""
+    reads_burst: int = 100
 
     lease_seconds: float = 180.0
     heartbeat_seconds: float = 30.0

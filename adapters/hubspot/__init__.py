@@ -3,6 +3,7 @@
 This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
 Beside the credentials, the platform (never a customer) may give these options: `base_url`
 (https://api.hubapi.com), `api_version` (a date such as 2026-03, or v3) and `overlap_seconds` (300).
+The sign-in needs the first two and `app_url` (https://app.hubspot.com).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.domain.field_mappings import FieldMapping
+from shared.domain.oauth import OAuthSpec
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
 
@@ -63,6 +65,24 @@ _FIELDS = {
 }
 
 
+def account_of(answer: Mapping[str, Any]) -> str:
+    """Return the hub id a token answer names, '' where it names none."""
+    hub_id = answer.get("hub_id")
+    return "" if hub_id is None else str(hub_id)
+
+
+OAUTH = OAuthSpec(
+    client="hubspot",
+    authorize_url="{app_url}/oauth/authorize",
+    token_url="{base_url}/oauth/{api_version}/token",  # noqa: S106  an address
+    revoke_url="{base_url}/oauth/{api_version}/token/revoke",
+    account_of=account_of,
+)
+"""The dated endpoints; HubSpot ends those of v1 in February 2027
+(developers.hubspot.com/changelog/v1-oauth-api-deprecation).
+"""
+
+
 def connect(request: ConnectRequest) -> Connection:
     """Return an opened connection; nothing is sent yet."""
     from adapters.hubspot.connection import HubSpotConnection
@@ -86,6 +106,7 @@ def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, st
 
 PROVIDER = ProviderDefinition(
     spec=SPEC,
+    oauth=OAUTH,
     connect=connect,
     default_mappings=tuple(
         FieldMapping(stream=DEALS, external_field=external, entity="initiatives", field=field)

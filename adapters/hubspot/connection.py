@@ -14,8 +14,8 @@ from shared.domain.changes import Change, Delete, Page, Upsert
 from shared.domain.checkpoints import Checkpoint
 from shared.domain.fields import Field, FieldType, Option
 from shared.domain.providers import Stream
-from shared.errors import AuthError, PermanentError
-from shared.http.auth import BearerAuth, StaticToken
+from shared.errors import PermanentError
+from shared.http.auth import BearerAuth, token_source
 from shared.http.client import HttpClient
 from shared.http.rate import HeaderBudget, Pace
 from shared.ports.provider import CheckResult, ConnectRequest, PushResult
@@ -35,12 +35,11 @@ class HubSpotConnection:
         options = request.options
         self._selection = request.selection
         self._overlap_ms = _overlap_ms(options)
-        token = _token_of(request.credentials.values)
         self._http = HttpClient(
             name="HubSpot",
             base_url=options.get("base_url") or BASE_URL,
             sleep=request.sleep,
-            auth=BearerAuth(StaticToken(token)),
+            auth=BearerAuth(token_source(request)),
             interactive=request.interactive,
             allow_private_hosts=request.allow_private_hosts,
             transport=request.transport,
@@ -145,13 +144,6 @@ class HubSpotConnection:
             else field
             for field in fields
         )
-
-
-def _token_of(values: Mapping[str, str]) -> str:
-    token = values.get("access_token") or values.get("api_key")
-    if not token:
-        raise AuthError("There are no HubSpot credentials. Connect the instance again.")
-    return token
 
 
 def _overlap_ms(options: Mapping[str, str]) -> int:

@@ -25,6 +25,9 @@ param smtpUser string
 param smtpPasswordSecret string
 param smtpFrom string
 param dashboardUrl string
+param publicUrl string
+param hubspotClientId string
+param entraClientId string
 param tags object
 
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
@@ -131,6 +134,9 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     SMTP_PASSWORD_SECRET: smtpPasswordSecret
     SMTP_FROM: smtpFrom
     DASHBOARD_URL: dashboardUrl
+    PUBLIC_URL: empty(publicUrl) ? 'https://${app.properties.defaultHostName}' : publicUrl
+    HUBSPOT_CLIENT_ID: hubspotClientId
+    ENTRA_CLIENT_ID: entraClientId
   }
 }
 

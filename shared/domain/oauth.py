@@ -107,15 +107,20 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenSet:
-    """All that is kept of one consent: one refresh token and access tokens by resource."""
+    """All that is kept of one consent: one refresh token and access tokens by resource.
 
+    `provider` and `instance_id` say whose they are, for what is done when they are thrown away.
+    """
+
+    provider: str = ""
+    instance_id: str = ""
+    account: str = ""
     refresh_token: str = ""
     access: Mapping[str, AccessToken] = field(default_factory=dict)
-    account: str = ""
 
     def __repr__(self) -> str:
         """Return no token."""
-        return f"TokenSet(account={self.account!r}, access={dict(self.access)})"
+        return f"TokenSet({self.provider}, account={self.account!r}, access={dict(self.access)})"
 
     def with_grant(self, grant: TokenGrant, *, resource: str, asked_at: datetime) -> Self:
         """Return the set after a grant; `asked_at` is when the request for it was sent.
@@ -140,6 +145,8 @@ class TokenSet:
     def to_secret(self) -> dict[str, str]:
         """Return the vault's form: each token under a name of its own, the rest in `details`."""
         details = {
+            "provider": self.provider,
+            "instance": self.instance_id,
             "account": self.account,
             "access": {
                 resource: {
@@ -167,12 +174,16 @@ class TokenSet:
                 )
                 for resource, entry in details["access"].items()
             }
-            account = str(details["account"])
+            owner = {
+                "provider": str(details["provider"]),
+                "instance_id": str(details["instance"]),
+                "account": str(details["account"]),
+            }
         except (KeyError, TypeError, ValueError):
             raise AuthError(
                 "The stored credentials are not those of a sign-in. Connect the instance again."
             ) from None
-        return cls(refresh_token=values.get(_REFRESH, ""), access=access, account=account)
+        return cls(refresh_token=values.get(_REFRESH, ""), access=access, **owner)
 
 
 def is_token_set(values: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 import httpx
 
 from shared.errors import AuthError
+from shared.ports.provider import ConnectRequest
 
 
 class TokenSource(Protocol):
@@ -38,6 +39,21 @@ class StaticToken:
     def refreshed(self, *, after_401_of: str) -> str | None:  # noqa: ARG002 - the protocol's
         """Return None: nothing here can make a newer one."""
         return None
+
+
+def token_source(request: ConnectRequest, resource: str = "") -> TokenSource:
+    """Return where a connection's bearer tokens come from: a sign-in, or the key a person gave.
+
+    `resource` is one of the provider's `OAuthSpec.resources`.
+    """
+    if request.tokens is not None:
+        return request.tokens(resource)
+    values = request.credentials.values
+    token = values.get(f"access_token@{resource}" if resource else "access_token")
+    token = token or values.get("api_key")
+    if not token:
+        raise AuthError("There are no credentials. Connect the instance again.")
+    return StaticToken(token)
 
 
 class BearerAuth(httpx.Auth):

@@ -240,9 +240,10 @@ class HttpClient:
             answer = self._read(call, response, limit=_ERROR_BODY, cut=True)
         except _AttemptFailedError:
             answer = _with_body(response, b"")
-        error = error_of(
-            answer, provider=self._name, secrets=self._secrets, classify=self._classify
-        )
+        # A token may have been refreshed since the client was made: what was sent is cut out too.
+        sent = answer.request.headers.get("authorization", "").partition(" ")[2]
+        secrets = (*self._secrets, sent)
+        error = error_of(answer, provider=self._name, secrets=secrets, classify=self._classify)
         if isinstance(error, TransientError):
             unprocessed = response.status_code in UNPROCESSED_STATUSES
             raise _AttemptFailedError(error, unprocessed=unprocessed)

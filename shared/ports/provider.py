@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import httpx
 
     from shared.domain.mapping import FieldMapping
+    from shared.domain.oauth import OAuthSpec
+    from shared.http.auth import TokenSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -26,9 +28,11 @@ class Credentials:
     """Secrets of one instance, as the vault gave them; never printed.
 
     `values` holds "api_key", or "access_token" for OAuth, or "username" and "password".
+    `instance_id` is whose they are, '' while they are only tried.
     """
 
     values: Mapping[str, str]
+    instance_id: str = ""
 
     def __repr__(self) -> str:
         """Return the names only."""
@@ -44,10 +48,13 @@ class ConnectRequest:
     `work_dir`: a folder for files that may be lost at any time. `sleep` is called for every wait,
     so that a waiting run keeps its lease and a test does not wait. `interactive`: somebody is
     looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard lets
-    loopback and private ranges pass.
+    loopback and private ranges pass. `tokens(resource)`: where an OAuth connection's access tokens
+    come from, refreshed as needed ('' is the provider's usual resource); adapters reach it, or the
+    token of `credentials`, by `shared.http.auth.token_source`.
     """
 
     credentials: Credentials
+    tokens: Callable[[str], TokenSource] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     selection: Mapping[str, Sequence[str]] = field(default_factory=dict)
     work_dir: Path
@@ -111,10 +118,11 @@ class Connection(Protocol):
 class ProviderDefinition:
     """An adapter. `validate_mapping` returns (external field, message) pairs beyond what types
     tell; `default_transform(stream, external_field)` is the transform used where a mapping has
-    none.
+    none. `oauth`: how people sign in, None where they cannot.
     """
 
     spec: ProviderSpec
+    oauth: OAuthSpec | None = None
     connect: Callable[[ConnectRequest], Connection]
     default_mappings: Sequence[FieldMapping] = ()
     validate_mapping: Callable[[Sequence[FieldMapping]], Sequence[tuple[str, str]]] = lambda _: ()

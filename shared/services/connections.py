@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.domain.instances import Instance
+from shared.domain.oauth import is_token_set
 from shared.errors import AuthError, InvalidInputError, NotFoundError
 from shared.ports.provider import Connection, ConnectRequest, Credentials
 from shared.ports.vault import Vault
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.domain.providers import ProviderSpec
+    from shared.services.token_refresh import TokenKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,14 @@ class Connector:
     """Opens connections with what the platform decides, so that adapters read no settings.
 
     `platform_options` are options by provider slug that a customer cannot choose (base URLs).
+    `keeper` keeps the tokens of instances that signed in by OAuth.
     """
 
     find_provider: FindProvider
     work_dir: Path
     allow_private_hosts: bool = False
     platform_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    keeper: TokenKeeper | None = None
 
     def open(
         self,
@@ -44,9 +48,15 @@ class Connector:
         """Return an opened connection; the caller closes it."""
         definition = self.find_provider(provider)
         defaults = {option.name: option.default for option in definition.spec.options}
+        tokens = None
+        if self.keeper is not None and credentials.instance_id and is_token_set(credentials.values):
+            tokens = self.keeper.sources(
+                provider, credentials, sleep=sleep, interactive=interactive
+            )
         return definition.connect(
             ConnectRequest(
                 credentials=credentials,
+                tokens=tokens,
                 options={**defaults, **options, **self.platform_options.get(provider, {})},
                 selection=selection or {},
                 work_dir=self.work_dir,
@@ -62,7 +72,7 @@ def stored_credentials(instance: Instance, secret_ref: str, *, vault: Vault) -> 
     if not secret_ref:
         raise AuthError(f"{instance.name} is not connected yet: connect it first.")
     try:
-        return Credentials(values=vault.get(secret_ref))
+        return Credentials(values=vault.get(secret_ref), instance_id=instance.id)
     except NotFoundError:
         raise AuthError(f"The credentials of {instance.name} are gone: connect it again.") from None
 
