@@ -7,6 +7,7 @@ import azure.functions as func
 from functions import schemas
 from functions.bootstrap import app
 from functions.http_support import body_of, endpoint, from_camel, list_query, route_id
+from functions.preconditions import expected_versions
 from shared.domain.profiles import Caller
 from shared.services import connecting, instances
 
@@ -49,9 +50,11 @@ def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
     instances.delete_instance(
         route_id(req, "instance_id"),
         caller=caller,
+        expected=expected_versions(req),
         open_uow=app().open_uow,
         vault=app().vault,
         now=app().now,
+        revoke=app().revoke_sign_in,
     )
 
 
@@ -70,6 +73,7 @@ def put_connection(req: func.HttpRequest, caller: Caller) -> schemas.Connection:
         api_key=body.api_key.get_secret_value(),
         options={from_camel(name): value for name, value in body.options.items()},
         replace_account=body.replace_account,
+        expected=expected_versions(req),
         open_uow=app().open_uow,
         vault=app().vault,
         connector=app().connector,

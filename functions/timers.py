@@ -26,7 +26,16 @@ def tick(timer: func.TimerRequest) -> None:  # noqa: ARG001  late or not, the wo
 
 @bp.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=True)
 def maintain(timer: func.TimerRequest) -> None:  # noqa: ARG001  likewise
-    """Every hour: remove details nobody reads any more."""
+    """Every hour: remove what nobody needs any more, keep alive what dies unused."""
     from shared.services.pruning import prune
+    from shared.services.secrets import remove_secrets
+    from shared.services.token_renewal import renew_ending
 
     prune(keep_days=app().settings.log_records_days, open_uow=app().open_uow, now=app().now)
+    renew_ending(keeper=app().token_keeper)
+    remove_secrets(
+        open_uow=app().open_uow,
+        vault=app().vault,
+        now=app().now,
+        revoke=app().revoke_sign_in,
+    )

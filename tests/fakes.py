@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.changes import Change, Delete, Page, RecordProblem, Truncate, Upsert
 from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint
+from shared.domain.fields import Field, FieldType
 from shared.domain.providers import Stream
 from shared.domain.tallies import Tally
 from shared.errors import LeaseLostError, NotFoundError
@@ -17,6 +18,13 @@ from shared.ports.sink import FinishResult, WriteResult
 
 class PowerCutError(BaseException):
     """Ends a run at one line, as SIGKILL would: nothing below it may handle this."""
+
+
+DEALS = Stream(
+    name="deals",
+    label="Deals",
+    fields=(Field(name="n", label="Number", type=FieldType.INTEGER, required=True),),
+)
 
 
 @dataclass
@@ -32,13 +40,14 @@ class FakeSource:
     changed: Sequence[int] = ()
     fail_at: dict[int, Exception] = field(default_factory=dict)
     reads: list[Checkpoint | None] = field(default_factory=list)
+    streams: Sequence[Stream] = (DEALS,)
     closed: int = 0
 
     def check(self) -> CheckResult:
         return CheckResult(account="fake", label="Fake")
 
     def discover(self) -> Sequence[Stream]:
-        return ()
+        return self.streams
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Generator[Page]:
         self.reads.append(checkpoint)

@@ -5,25 +5,41 @@ from typing import TYPE_CHECKING, Any
 
 from functions.schemas.base import Page, Wire, to_json
 from functions.schemas.catalogue import Provider, Providers
-from functions.schemas.instances import Connection, Instance
+from functions.schemas.instances import Connection, Instance, SignIn
 from functions.schemas.jobs import Counts, DeadLetter, Job, Log, LogRecord
 from functions.schemas.profiles import Profile
 from functions.schemas.service import Health, Readiness
+from functions.schemas.wizard import (
+    Activation,
+    FieldMappings,
+    Preview,
+    Streams,
+    SyncConfig,
+    Tables,
+)
 
 if TYPE_CHECKING:
     from functions.schemas.inputs import (
         ConnectionInput,
+        FieldMappingsInput,
         Input,
         InstanceInput,
         JobInput,
+        PreviewInput,
         ProfileInput,
+        SignInInput,
+        SyncConfigInput,
+        TablesInput,
     )
 
 __all__ = [
+    "Activation",
     "Connection",
     "ConnectionInput",
     "Counts",
     "DeadLetter",
+    "FieldMappings",
+    "FieldMappingsInput",
     "Health",
     "Input",
     "Instance",
@@ -33,11 +49,20 @@ __all__ = [
     "Log",
     "LogRecord",
     "Page",
+    "Preview",
+    "PreviewInput",
     "Profile",
     "ProfileInput",
     "Provider",
     "Providers",
     "Readiness",
+    "SignIn",
+    "SignInInput",
+    "Streams",
+    "SyncConfig",
+    "SyncConfigInput",
+    "Tables",
+    "TablesInput",
     "Wire",
     "to_json",
 ]

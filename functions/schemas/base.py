@@ -24,6 +24,11 @@ DomainItem = TypeVar("DomainItem")
 class Wire:
     """Base of every answer."""
 
+    @property
+    def etag(self) -> str:
+        """The version of the thing answered, for the `ETag` header; '' where it has none."""
+        return ""
+
     @classmethod
     def like(cls, value: object, **more: Any) -> Self:
         """Return the answer with the attributes of `value` that have its fields' names.
@@ -45,6 +50,14 @@ class Page(Wire, Generic[Item]):
     def of(cls, part: Slice[DomainItem], convert: Callable[[DomainItem], Item]) -> Self:
         """Return the page with every item converted."""
         return cls(items=[convert(item) for item in part.items], next_cursor=part.next_cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """An answer that is text already."""
+
+    text: str
+    media_type: str = "application/json"
 
 
 @cache

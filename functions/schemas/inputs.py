@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from functions.schemas.base import to_camel
 from shared.domain.checkpoints import Mode
+from shared.domain.policies import ConflictPolicy
+from shared.domain.selections import DriftPolicy
 
 _NAME_LENGTH = 200
+_MOST_RULES = 500
 
 
 def _fits(text: str) -> str:
@@ -65,7 +68,92 @@ class ConnectionInput(Input):
     replace_account: bool = False
 
 
+class SignInInput(Input):
+    """What the provider sent the person's browser back with.
+
+    `replaceAccount` starts over with another account, before the instance was ever activated.
+    """
+
+    state: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+    code: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+    replace_account: bool = False
+
+
 class JobInput(Input):
     """How to sync: only what changed, or everything."""
 
     mode: Mode = Mode.INCREMENTAL
+
+
+ShortName = Annotated[str, Field(max_length=128)]
+
+
+class FieldMappingInput(Input):
+    """One rule: `externalField` of `stream` fills `field` of LinkHub's `entity`.
+
+    `transform` null is the provider's default or the plain conversion by type; a constant needs no
+    external field.
+    """
+
+    stream: Annotated[ShortName, Field(min_length=1)]
+    external_field: Annotated[str, Field(max_length=200)] = ""
+    entity: Annotated[str, Field(max_length=64)]
+    field: ShortName
+    transform: dict[str, Any] | None = None
+
+
+class FieldMappingsInput(Input):
+    """All rules of an instance, in their order."""
+
+    mappings: list[FieldMappingInput] = Field(max_length=_MOST_RULES)
+
+
+class PreviewInput(Input):
+    """What to try: rules that need not be saved (null: the saved ones) on one stream's records."""
+
+    mappings: Annotated[list[FieldMappingInput], Field(max_length=_MOST_RULES)] | None = None
+    stream: ShortName | None = None
+    limit: Annotated[int, Field(ge=1, le=10)] = 10
+
+
+class TableInput(Input):
+    """One table to load; `component` '' is the source's root."""
+
+    component: ShortName = ""
+    table: Annotated[ShortName, Field(min_length=1)]
+    mode: Mode = Mode.FULL
+    drift: DriftPolicy = DriftPolicy.EVOLVE
+
+
+class TablesInput(Input):
+    """The tables to load; none means all there are."""
+
+    tables: list[TableInput] = Field(max_length=5000)
+
+
+class PoliciesInput(Input):
+    """What to do in the cases that need a decision.
+
+    `deleteApprovalPercent`: a job that would delete more than this share waits for an approval.
+    `recordErrorLimit`: a job with more bad records fails; null is the app's own limit.
+    """
+
+    on_conflict: ConflictPolicy = ConflictPolicy.EXTERNAL
+    delete_approval_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    record_error_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+
+class SyncConfigInput(Input):
+    """When and how to sync. `timeZone` null is the profile's; details depend on the frequency.
+
+    manual {}; hourly {"minute": 5}; daily {"time": "06:30"}; weekly {"weekdays": ["mon"],
+    "time": "06:30"}; cron {"expression": "*/15 8-18 * * mon-fri"}.
+    """
+
+    direction: Annotated[str, Field(max_length=32)] = "import"
+    frequency: Annotated[str, Field(max_length=32)] = "manual"
+    frequency_details: dict[Annotated[str, Field(max_length=64)], Any] = Field(
+        max_length=20, default_factory=dict
+    )
+    time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    policies: PoliciesInput = Field(default_factory=PoliciesInput)

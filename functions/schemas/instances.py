@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from functions.schemas.base import Wire, to_camel
 from shared.domain.instances import Instance as DomainInstance
@@ -24,11 +25,18 @@ class Instance(Wire):
     sync_direction: str
     destination: str
     frequency: str
+    frequency_details: Mapping[str, Any]
     time_zone: str
+    policies: Mapping[str, Any]
     options: dict[str, str]
     config_version: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """The version a later change of it may name with `If-Match`."""
+        return f'"{self.config_version}"'
 
     @classmethod
     def of(cls, instance: DomainInstance) -> Self:
@@ -44,3 +52,15 @@ class Connection(Wire):
     instance: Instance
     account: str
     label: str
+
+    @property
+    def etag(self) -> str:
+        """The instance's version."""
+        return self.instance.etag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn(Wire):
+    """A sign-in that was begun: the provider's page the person's browser must be sent to."""
+
+    authorize_url: str

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceState, InstanceStatus, SetupStep
 from shared.domain.profiles import Caller
 from shared.domain.providers import AuthType
-from shared.errors import AuthError, ConflictError, InvalidInputError, PermanentError, SyncError
+from shared.domain.wizard import advance
+from shared.errors import AuthError, ConflictError, InvalidInputError, PermanentError
 from shared.ports.provider import CheckResult, Credentials, ProviderDefinition
 from shared.ports.vault import Vault
-from shared.services.audit import record_act
 from shared.services.connections import Connector, checked_options
 from shared.services.deps import Now, OpenUow
-from shared.services.profiles import require_profile
+from shared.services.secrets import give_up_secret, put_secret, remove_secrets, use_secret
+from shared.services.steps import Versions, read_own, save_step
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
-
-_log = logging.getLogger(__name__)
-
-
-def new_secret_ref(instance_id: str) -> str:
-    """Return a name for new credentials of an instance.
-
-    Each connecting has a name of its own: what is in use is never overwritten by credentials that
-    are not saved in the end.
-    """
-    return f"instance-{instance_id}-{new_id()}"
 
 
 def connect_with_key(
@@ -43,6 +31,7 @@ def connect_with_key(
     api_key: str,
     options: Mapping[str, str],
     replace_account: bool = False,
+    expected: Versions = None,
     open_uow: OpenUow,
     vault: Vault,
     connector: Connector,
@@ -52,12 +41,10 @@ def connect_with_key(
 
     Raises InvalidInputError where the provider refuses the key or an option is wrong,
     TransientError where it does not answer, ConflictError where the key opens another account than
-    before (see `require_account`); then nothing is kept.
+    before (see `require_account`), PreconditionError where the instance is not at an `expected`
+    version; then nothing is kept.
     """
-    with open_uow(read_only=True) as uow:
-        profile = require_profile(uow, caller)
-        instance = uow.instances.get(instance_id, profile_id=profile.id)
-        state = uow.instances.get_state(instance.id)
+    instance, state = read_own(instance_id, caller=caller, open_uow=open_uow, expected=expected)
     definition = connector.find_provider(instance.provider)
     spec = definition.spec
     if spec.auth_type is not AuthType.API_KEY and not spec.api_key_label:
@@ -67,9 +54,43 @@ def connect_with_key(
     check = check_live(instance.provider, credentials, chosen, connector=connector)
     require_account(instance, state, check, is_replacing=replace_account)
 
-    secret_ref = new_secret_ref(instance.id)
-    vault.put(secret_ref, credentials.values)
+    saved = keep_connection(
+        instance,
+        credentials.values,
+        definition=definition,
+        check=check,
+        options=chosen,
+        caller=caller,
+        replace_account=replace_account,
+        open_uow=open_uow,
+        vault=vault,
+        now=now,
+    )
+    return saved, check
+
+
+def keep_connection(
+    instance: Instance,
+    values: Mapping[str, str],
+    *,
+    definition: ProviderDefinition,
+    check: CheckResult,
+    options: Mapping[str, str],
+    caller: Caller,
+    replace_account: bool,
+    token_life: timedelta | None = None,
+    open_uow: OpenUow,
+    vault: Vault,
+    now: Now,
+) -> Instance:
+    """Keep credentials that work in the vault, bind the instance to them and return it.
+
+    See `save_connection`. What is not saved in the end, and what was used before, leaves the vault.
+    `token_life`: how long the credentials last without being used, None for ever.
+    """
+    secret_ref = put_secret(instance.id, values, open_uow=open_uow, vault=vault, now=now)
     try:
+        moment = now()
         with open_uow() as uow:
             saved = save_connection(
                 uow,
@@ -77,19 +98,19 @@ def connect_with_key(
                 definition=definition,
                 secret_ref=secret_ref,
                 check=check,
-                options=chosen,
+                options=options,
                 caller=caller,
-                profile_id=profile.id,
-                now=now(),
-                expected_version=instance.config_version,
+                now=moment,
+                token_expires_at=None if token_life is None else moment + token_life,
                 replace_account=replace_account,
             )
             uow.commit()
     except Exception:
-        remove_unused_secret(instance.id, secret_ref, open_uow=open_uow, vault=vault)
+        give_up_secret(secret_ref, instance_id=instance.id, open_uow=open_uow, now=now)
         raise
-    remove_unused_secret(instance.id, state.secret_ref, open_uow=open_uow, vault=vault)
-    return saved, check
+    finally:
+        remove_secrets(open_uow=open_uow, vault=vault, now=now, instance_id=instance.id)
+    return saved
 
 
 def save_connection(
@@ -101,18 +122,17 @@ def save_connection(
     check: CheckResult,
     options: Mapping[str, str],
     caller: Caller,
-    profile_id: str,
     now: datetime,
-    expected_version: int,
     token_expires_at: datetime | None = None,
     replace_account: bool = False,
 ) -> Instance:
     """Bind the instance to the account its credentials open, and return it; does not commit.
 
-    `secret_ref` names credentials that are in the vault already. The provider's default mappings
-    are written where there are none, as a starting point. Another account clears what was chosen
-    for the old one. Raises ConflictError for an account `require_account` refuses, or where
-    somebody changed the instance since `expected_version`.
+    `instance` is as the caller read it before its provider was asked. `secret_ref` names what
+    `put_secret` kept. The provider's default mappings are written where there are none, as a
+    starting point. Other options make the later steps due again, another account also clears what
+    was chosen for the old one; a completed set-up stays completed. Raises ConflictError for an
+    account `require_account` refuses, or where somebody changed the instance meanwhile.
     """
     state = uow.instances.get_state(instance.id)
     require_account(instance, state, check, is_replacing=replace_account)
@@ -123,6 +143,12 @@ def save_connection(
             account=check.account,
             secret_ref=secret_ref,
             token_expires_at=token_expires_at,
+            refresh_lease_id="",
+            refresh_lease_expires_at=None,
+            refresh_sent_at=None,
+            refresh_awaited_at=None,
+            refresh_not_before=None,
+            refresh_problem="",
             last_error="",
             failures_in_a_row=0,
         ),
@@ -132,28 +158,28 @@ def save_connection(
         uow.mappings.replace(instance.id, definition.default_mappings, now=now)
     if is_other:
         uow.selections.replace(instance.id, (), now=now)
-    saved = uow.instances.save(
+        uow.discoveries.remove(instance.id)
+    use_secret(uow, secret_ref, instance_id=instance.id, old=state.secret_ref, now=now)
+    is_same = not is_other and bool(state.secret_ref) and dict(options) == dict(instance.options)
+    step = instance.setup_step if is_same else advance(instance.setup_step, SetupStep.CONNECTION)
+    is_failed = instance.status is InstanceStatus.ERROR
+    return save_step(
+        uow,
         replace(
             instance,
             options=dict(options),
-            setup_step=SetupStep.COMPLETED,
-            status=InstanceStatus.ACTIVE,
+            setup_step=step,
+            status=InstanceStatus.ACTIVE if is_failed else instance.status,
             status_reason="",
             updated_at=now,
         ),
-        expected_version=expected_version,
-    )
-    record_act(
-        uow,
-        caller,
-        profile_id=profile_id,
+        read=instance,
+        caller=caller,
         action="instance.connect",
-        target=instance.id,
         before={"account": state.account, "options": dict(instance.options)},
         after={"account": check.account, "options": dict(options)},
         now=now,
     )
-    return saved
 
 
 def require_account(
@@ -168,7 +194,7 @@ def require_account(
         return
     other = f"the account {check.account!r}" if check.account else "an account they do not name"
     text = f"{instance.name} is connected to {state.account!r}; these credentials open {other}."
-    if instance.setup_step is SetupStep.COMPLETED:
+    if instance.setup_step is SetupStep.COMPLETED or state.last_sync_at is not None:
         raise ConflictError(f"{text} Make another instance for another account.")
     if not is_replacing:
         raise ConflictError(f'{text} Send "replaceAccount": true to start over with it.')
@@ -191,18 +217,3 @@ def check_live(
             connection.close()
     except (AuthError, PermanentError) as error:
         raise InvalidInputError(f"The connection does not work: {error}") from error
-
-
-def remove_unused_secret(
-    instance_id: str, secret_ref: str, *, open_uow: OpenUow, vault: Vault
-) -> None:
-    """Remove credentials from the vault unless the instance uses them."""
-    if not secret_ref:
-        return
-    with open_uow(read_only=True) as uow:
-        if uow.instances.get_state(instance_id).secret_ref == secret_ref:
-            return
-    try:
-        vault.delete(secret_ref)
-    except SyncError as error:
-        _log.warning("A secret that nobody uses is still in the vault: %s", error)

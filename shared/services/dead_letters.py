@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.domain.ids import new_id
 from shared.domain.instances import StatusReason
-from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus, JobTrigger
+from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobKind, JobStatus, JobTrigger
 from shared.domain.messages import parse_message
 from shared.domain.paging import ListQuery, Slice
 from shared.domain.profiles import Caller
@@ -160,6 +160,8 @@ def _give_up(uow: UnitOfWork, job: Job, moment: datetime) -> None:
             duration_ms=elapsed_ms(job, moment),
             now=moment,
         )
+    if job.kind is not JobKind.SYNC:
+        return
     state = uow.instances.get_state(job.instance_id)
     uow.instances.save_state(
         replace(state, last_error=job.error_message, failures_in_a_row=state.failures_in_a_row + 1),

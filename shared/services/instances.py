@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus, SetupStep
 from shared.domain.paging import ListQuery, Slice
@@ -12,6 +14,8 @@ from shared.services.audit import record_act
 from shared.services.catalogue import find_choice
 from shared.services.deps import Now, OpenUow
 from shared.services.profiles import require_profile
+from shared.services.secrets import remove_secrets, retire_secret
+from shared.services.steps import Versions, take_own
 
 
 def create_instance(
@@ -72,27 +76,37 @@ def list_instances(query: ListQuery, *, caller: Caller, open_uow: OpenUow) -> Sl
 
 
 def delete_instance(
-    instance_id: str, *, caller: Caller, open_uow: OpenUow, vault: Vault, now: Now
+    instance_id: str,
+    *,
+    caller: Caller,
+    expected: Versions = None,
+    open_uow: OpenUow,
+    vault: Vault,
+    now: Now,
+    revoke: Callable[[str], None],
 ) -> None:
-    """Delete one of the caller's instances, cancel its open job and remove its credentials."""
+    """Delete one of the caller's instances and cancel its open job.
+
+    Its credentials are revoked at the provider, where that can be done, and leave the vault: at
+    once, or, where a run is under way, once that has ended.
+    """
     moment = now()
     with open_uow() as uow:
-        profile = require_profile(uow, caller)
-        instance = uow.instances.get(instance_id, profile_id=profile.id)
-        secret_ref = uow.instances.get_state(instance.id).secret_ref
+        instance = take_own(uow, instance_id, caller=caller, expected=expected)
         open_job = uow.jobs.find_open(instance.id)
         if open_job is not None:
             uow.jobs.request_cancel(open_job.id, now=moment)
+        state = uow.instances.get_state(instance.id)
+        retire_secret(uow, state.secret_ref, instance_id=instance.id, now=moment)
         uow.instances.soft_delete(instance.id, now=moment)
         record_act(
             uow,
             caller,
-            profile_id=profile.id,
+            profile_id=instance.profile_id,
             action="instance.delete",
             target=instance.id,
             before={"provider": instance.provider, "name": instance.name},
             now=moment,
         )
         uow.commit()
-    if secret_ref:
-        vault.delete(secret_ref)
+    remove_secrets(open_uow=open_uow, vault=vault, now=now, instance_id=instance.id, revoke=revoke)

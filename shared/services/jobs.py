@@ -6,10 +6,11 @@ import logging
 
 from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
-from shared.domain.instances import InstanceStatus
-from shared.domain.jobs import Job, JobTrigger, SyncLog
+from shared.domain.instances import InstanceStatus, SetupStep
+from shared.domain.jobs import Job, JobKind, JobTrigger, SyncLog
 from shared.domain.paging import ListQuery, Slice
 from shared.domain.profiles import Caller
+from shared.domain.wizard import require_step
 from shared.errors import ConflictError, TransientError
 from shared.ports.queue import JobQueue
 from shared.services.audit import record_act
@@ -33,11 +34,12 @@ def request_sync(
     with open_uow() as uow:
         profile = require_profile(uow, caller)
         instance = uow.instances.get(instance_id, profile_id=profile.id)
-        if instance.status is InstanceStatus.SETUP_INCOMPLETE:
-            raise ConflictError(f"{instance.name} is not set up yet: connect it first.")
+        require_step(instance.setup_step, SetupStep.COMPLETED)
         if instance.status is InstanceStatus.PAUSED:
             raise ConflictError(f"{instance.name} is paused: resume it first.")
         job = uow.jobs.find_open(instance.id)
+        if job is not None and job.kind is JobKind.DISCOVER:
+            raise ConflictError(f"{instance.name} is being looked at right now: try again soon.")
         if job is None:
             job = Job(
                 id=new_id(),

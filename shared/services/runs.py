@@ -23,8 +23,9 @@ from datetime import timedelta
 
 from shared.domain.ids import new_id
 from shared.domain.instances import StatusReason
-from shared.domain.jobs import Job, JobStatus, SyncLog
+from shared.domain.jobs import Job, JobKind, JobStatus, SyncLog
 from shared.domain.mapping import RecordMapper
+from shared.domain.policies import Policies
 from shared.domain.providers import ProviderSpec, SinkKind
 from shared.domain.tallies import Tally
 from shared.engine.heartbeat import Heartbeat
@@ -44,6 +45,7 @@ from shared.ports.sink import Sink
 from shared.ports.vault import Vault
 from shared.services.connections import Connector, stored_credentials
 from shared.services.deps import Now, OpenUow
+from shared.services.discovering import discover_tables
 from shared.services.jobs import enqueue
 from shared.services.plans import (
     SetUp,
@@ -53,6 +55,7 @@ from shared.services.plans import (
     selected_fields,
 )
 from shared.services.run_log import SqlRunLog
+from shared.services.secrets import remove_secrets
 from shared.services.settlements import Settlement
 
 _log = logging.getLogger(__name__)
@@ -112,6 +115,10 @@ def run_job(job_id: str, *, ports: RunPorts) -> None:
             _Run(job, ports).execute()
         except LeaseLostError as error:
             _log.warning("This run stops and writes nothing more: %s", error)
+            return
+        remove_secrets(
+            open_uow=ports.open_uow, vault=ports.vault, now=ports.now, instance_id=job.instance_id
+        )
 
 
 def _claim(job_id: str, ports: RunPorts) -> Job | None:
@@ -151,9 +158,14 @@ class _Run:
         self._limits = ports.limits
 
     def execute(self) -> None:
-        settlement = Settlement(self._job, open_uow=self._ports.open_uow, now=self._ports.now)
+        ports = self._ports
+        settlement = Settlement(self._job, open_uow=ports.open_uow, now=ports.now)
         try:
-            outcome = self._sync(settlement)
+            if self._job.kind is JobKind.DISCOVER:
+                discover_tables(self._job, ports=ports, settlement=settlement)
+                outcome = None
+            else:
+                outcome = self._sync(settlement)
         except LeaseLostError:
             raise
         except TransientError as error:
@@ -175,7 +187,10 @@ class _Run:
         else:
             self._settle(outcome, settlement)
 
-    def _settle(self, outcome: Outcome, settlement: Settlement) -> None:
+    def _settle(self, outcome: Outcome | None, settlement: Settlement) -> None:
+        if outcome is None:
+            settlement.discovered()
+            return
         match outcome.ending:
             case Ending.COMPLETED:
                 settlement.complete(outcome)
@@ -206,7 +221,7 @@ class _Run:
             incremental=spec.incremental,
             fingerprint=fingerprint_of(set_up, spec),
             scopes=scopes_of(set_up, spec),
-            record_error_limit=self._limits.record_error_limit,
+            record_error_limit=self._record_error_limit(set_up),
         )
         mapper = None
         if spec.sink is SinkKind.LINKHUB:
@@ -242,6 +257,11 @@ class _Run:
                     budget_seconds=self._limits.budget_seconds,
                     is_stopping=is_stopping,
                 )
+
+    def _record_error_limit(self, set_up: SetUp) -> int:
+        own = Policies.from_json(set_up.instance.policies).record_error_limit
+        limit = self._limits.record_error_limit
+        return limit if own is None else min(own, limit)
 
     def _start_log(self, set_up: SetUp, spec: ProviderSpec) -> SqlRunLog:
         now = self._ports.now()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.domain.instances import StatusReason
-from shared.domain.jobs import Job, JobStatus
+from shared.domain.jobs import Job, JobKind, JobStatus
 from shared.engine.sync import Outcome
 from shared.errors import NotFoundError, SyncError
 from shared.logs import redacted
@@ -41,6 +41,10 @@ class Settlement:
         """Every scope is in: success, or partial where records failed; the instance is well."""
         status = JobStatus.PARTIAL if outcome.tally.error else JobStatus.SUCCESS
         self._close(status, error=None, outcome=outcome)
+
+    def discovered(self) -> None:
+        """End a look at the source's tables: success. How its syncs fare is another matter."""
+        self._close(JobStatus.SUCCESS, error=None)
 
     def fail(self, error: SyncError, reason: StatusReason) -> None:
         """No retry can help: the job has failed, and its instance waits for a person."""
@@ -111,7 +115,7 @@ class Settlement:
                     uow.generations.add(
                         "", load.table, load.generation, load.row_count, job.id, now=now
                     )
-            if reason is not None:
+            if reason is not None and job.kind is JobKind.SYNC:
                 failures = state.failures_in_a_row + 1
                 state = replace(state, last_error=text, failures_in_a_row=failures)
                 mark_broken(uow, job.instance_id, reason, detail=text, now=now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import azure.functions as func
 from functions import BLUEPRINTS
 from functions.bootstrap import App
 from functions.http_support import PROBLEM_TYPE
+from shared.domain.instances import InstanceStatus, SetupStep
 from shared.domain.providers import AuthType, ConnectionOption, ProviderSpec, SinkKind
 from shared.errors import AuthError, NotFoundError
 from shared.ports.provider import CheckResult, Connection, ConnectRequest, ProviderDefinition
@@ -288,7 +289,20 @@ class HttpWorld:
         return client
 
     def connected(self, client: Client, provider: str = "fake", **values: Any) -> str:
-        """Return the id of a new, connected instance."""
+        """Return the id of a new, active instance that has no job yet.
+
+        It is connected by the API; the steps after that are skipped, for their own tests to walk.
+        """
+        instance_id = self.at_connection(client, provider, **values)
+        with self.app.open_uow() as uow:
+            instance = uow.instances.get(instance_id, profile_id=None)
+            done = replace(instance, setup_step=SetupStep.COMPLETED, status=InstanceStatus.ACTIVE)
+            uow.instances.save(done, expected_version=instance.config_version)
+            uow.commit()
+        return instance_id
+
+    def at_connection(self, client: Client, provider: str = "fake", **values: Any) -> str:
+        """Return the id of a new instance whose first step is done."""
         made = client.post("instances", {"provider": provider, **values})
         assert made.status == 201, made.body
         options = {"deploymentUrl": "https://depot.test"} if provider == "depot" else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,11 @@ FOR_PROFILES = [
     if function.name != "put_me"
 ]
 # Bodies good enough to get past their check: a new route that has one needs an entry.
-BODIES: dict[str, dict[str, str]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "create_instance": {"provider": "fake"},
     "put_connection": {"apiKey": "k"},
+    "put_mappings": {"mappings": []},
+    "put_tables": {"tables": []},
 }
 
 BAD_HEADERS: dict[str, Callable[[Issuer], str | None]] = {

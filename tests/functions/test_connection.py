@@ -46,7 +46,7 @@ def assert_nothing_kept(world: HttpWorld, instance_id: str) -> None:
 def test_a_good_key_connects_and_lives_in_the_vault_only(
     world: HttpWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The instance can sync at once; the key is in no answer, log, database or vault file."""
+    """Step one is done; the key is in no answer, log, database or vault file."""
     instance_id = new_instance(world)
     body = {"apiKey": f"  {GOOD_KEY}\n", "options": {"deploymentUrl": " https://depot.test "}}
     with caplog.at_level(logging.DEBUG):
@@ -54,7 +54,7 @@ def test_a_good_key_connects_and_lives_in_the_vault_only(
     assert answer.status == 200
     assert (answer.json["account"], answer.json["label"]) == ("acme-1", "Acme")
     instance = answer.json["instance"]
-    assert (instance["status"], instance["setupStep"]) == ("active", "completed")
+    assert (instance["status"], instance["setupStep"]) == ("setup_incomplete", "connection")
     assert instance["options"] == OPTIONS
     assert instance["configVersion"] == 2
     assert world.ada.get(f"instances/{instance_id}").json == instance
@@ -152,7 +152,7 @@ def test_a_new_key_replaces_the_old_one(world: HttpWorld) -> None:
     world.ada.put(path, {"apiKey": BAD_KEY}).problem(400, "invalid-input")
     assert world.app.vault.get(old) == {"api_key": GOOD_KEY}
     assert world.ada.get(f"instances/{instance_id}").json["status"] == "active"
-    assert world.ada.put(path, {"apiKey": GOOD_KEY}).json["instance"]["configVersion"] == 3
+    assert world.ada.put(path, {"apiKey": GOOD_KEY}).json["instance"]["configVersion"] == 4
     assert world.app.vault.get(state_of(world, instance_id).secret_ref) == {"api_key": GOOD_KEY}
     with pytest.raises(NotFoundError):
         world.app.vault.get(old)

@@ -86,10 +86,10 @@ def test_a_message_that_cannot_be_sent_loses_no_job(world: HttpWorld, instance_i
 
 
 def test_an_instance_without_a_connection_cannot_start(world: HttpWorld) -> None:
-    """409 says to connect it first."""
+    """409 says which step is missing."""
     made = world.ada.post("instances", {"provider": "depot"}).json
     found = world.ada.post(f"instances/{made['id']}/jobs").problem(409, "conflict")
-    assert "connect it first" in found["detail"]
+    assert "connect it" in found["detail"]
 
 
 def test_a_run_job_tells_its_counts(world: HttpWorld, instance_id: str) -> None:

@@ -115,9 +115,16 @@ class SqlInstanceRepository:
     def set_status(
         self, instance_id: str, status: InstanceStatus, reason: str, *, now: datetime
     ) -> None:
-        """Set what machines found; the ETag stays. A deleted instance stays as it is."""
-        values = {"status": status, "status_reason": reason, "updated_at": now}
-        self._session.run(_change(instance_id).values(**values))
+        """Set what machines found; the ETag stays.
+
+        A pause is a person's: of a paused instance only the reason is kept, for when it is resumed.
+        One whose set-up is incomplete, or that is deleted, stays as it is.
+        """
+        values = {"status_reason": reason, "updated_at": now}
+        is_running = instances.c.status.in_([InstanceStatus.ACTIVE, InstanceStatus.ERROR])
+        is_paused = instances.c.status == InstanceStatus.PAUSED
+        self._session.run(_change(instance_id).where(is_running).values(status=status, **values))
+        self._session.run(_change(instance_id).where(is_paused).values(**values))
 
     def heal(self, instance_id: str, *, now: datetime) -> None:
         """Make an instance in status ERROR active again; any other stays as it is."""

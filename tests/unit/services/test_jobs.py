@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from shared.domain.checkpoints import Mode
-from shared.domain.instances import InstanceStatus
+from shared.domain.instances import InstanceStatus, SetupStep
 from shared.domain.jobs import Job, JobStatus, JobTrigger
 from shared.errors import ConflictError, NotFoundError, TransientError
 from shared.services.jobs import cancel_job, enqueue, get_job, request_sync
@@ -97,11 +97,20 @@ def test_the_reaper_finds_dead_runs_and_lost_messages(world: World) -> None:
     assert world.queue.sent == [(job.id, False, 0)]
 
 
-@pytest.mark.parametrize("status", [InstanceStatus.SETUP_INCOMPLETE, InstanceStatus.PAUSED])
-def test_an_instance_that_may_not_sync_says_why(world: World, status: InstanceStatus) -> None:
-    """An unconnected or paused instance answers with a conflict, and no job is made."""
-    instance = world.add_instance(status=status)
-    with pytest.raises(ConflictError, match=instance.name):
+@pytest.mark.parametrize(
+    ("step", "status", "what"),
+    [
+        (SetupStep.NOT_STARTED, InstanceStatus.SETUP_INCOMPLETE, "connect it"),
+        (SetupStep.SYNC_CONFIG, InstanceStatus.SETUP_INCOMPLETE, "activate it"),
+        (SetupStep.COMPLETED, InstanceStatus.PAUSED, "resume it"),
+    ],
+)
+def test_an_instance_that_may_not_sync_says_why(
+    world: World, step: SetupStep, status: InstanceStatus, what: str
+) -> None:
+    """One that is not activated or paused answers with a conflict, and no job is made."""
+    instance = world.add_instance(setup_step=step, status=status)
+    with pytest.raises(ConflictError, match=what):
         request(world, instance.id)
     assert world.queue.sent == []
 
