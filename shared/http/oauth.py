@@ -8,12 +8,15 @@ have.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
+
+import httpx
 
 from shared.domain.oauth import OAuthSpec, TokenGrant
 from shared.errors import AuthError, PermanentError, SyncError, TransientError
@@ -22,7 +25,6 @@ from shared.http.errors import Failure, read_failure, redact
 from shared.http.retries import Ladder
 
 if TYPE_CHECKING:
-    import httpx
     from authlib.oauth2.client import OAuth2Client
 
 TIMEOUT = 20.0
@@ -142,7 +144,7 @@ class OAuthServer:
         return True
 
     def _grant(self, grant_type: str, *, secrets: Sequence[str], **form: str) -> TokenGrant:
-        session = _Session(self, secrets=secrets)
+        session = _Session(self, secrets=secrets, is_grant=True)
         answer = self._client(session).fetch_token(
             self._filled(self.spec.token_url), grant_type=grant_type, **form
         )
@@ -159,7 +161,7 @@ class OAuthServer:
         return TokenGrant(
             access_token=token,
             refresh_token=refresh,
-            lifetime=_seconds(answer.get("expires_in")),
+            lifetime=answer.get("expires_in"),
             account=self.spec.account_of(answer),
         )
 
@@ -190,8 +192,11 @@ class OAuthServer:
 class _Session:
     """What Authlib sends a form through: one answer, or one of our errors."""
 
-    def __init__(self, server: OAuthServer, *, secrets: Sequence[str]) -> None:
+    def __init__(
+        self, server: OAuthServer, *, secrets: Sequence[str], is_grant: bool = False
+    ) -> None:
         self._server = server
+        self._is_grant = is_grant
         self._secrets = (server.registration.client_secret, *secrets)
 
     def post(
@@ -222,7 +227,22 @@ class _Session:
             client.close()
         if not response.is_success:
             raise self._error(read_failure(response))
-        return response
+        return self._readable(response) if self._is_grant else response
+
+    def _readable(self, response: httpx.Response) -> httpx.Response:
+        """Return the answer in a form that Authlib reads: JSON whose `expires_in` is whole."""
+        try:
+            body = json.loads(response.content)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            raise TransientError(
+                f"{self._server.name} answered a token request with something that is not JSON."
+            )
+        lifetime = _seconds(body.pop("expires_in", None))
+        if lifetime is not None:
+            body["expires_in"] = int(lifetime)
+        return httpx.Response(response.status_code, json=body)
 
     def _error(self, failure: Failure) -> SyncError:
         name, body = self._server.name, failure.body
