@@ -44,16 +44,35 @@ class ApiClient:
     def connect(
         self, provider: str, *, api_key: str, options: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        """Make an instance and connect it by key; return it."""
-        instance = self.call("POST", "instances", {"provider": provider})
+        """Make an instance and walk the wizard by key up to its last step; return the instance."""
+        instance_id = self.call("POST", "instances", {"provider": provider})["id"]
         body = {"apiKey": api_key, "options": options or {}}
-        connected = self.call("PUT", f"instances/{instance['id']}/connection", body)
-        found: dict[str, Any] = connected["instance"]
+        self.call("PUT", f"instances/{instance_id}/connection", body)
+        return self.set_up(instance_id)
+
+    def set_up(self, instance_id: str) -> dict[str, Any]:
+        """Confirm what the provider suggests (or all tables) and sync by hand; return the instance.
+
+        For an instance that is connected, in whatever way.
+        """
+        path = f"instances/{instance_id}"
+        rules = self.call("GET", f"{path}/mappings")["mappings"]
+        if rules:
+            self.call("PUT", f"{path}/mappings", {"mappings": rules})
+        else:
+            self.call("PUT", f"{path}/tables", {"tables": []})
+        config = {"direction": "import", "frequency": "manual"}
+        found: dict[str, Any] = self.call("PUT", f"{path}/sync-config", config)["instance"]
         return found
 
     def start(self, instance_id: str, *, mode: str = "full") -> dict[str, Any]:
-        """Start a sync; return its job."""
-        job: dict[str, Any] = self.call("POST", f"instances/{instance_id}/jobs", {"mode": mode})
+        """Start a sync; return its job. The first one is the activation's, always a full one."""
+        path = f"instances/{instance_id}"
+        job: dict[str, Any]
+        if self.call("GET", path)["setupStep"] == "sync_config":
+            job = self.call("POST", f"{path}/activate")["job"]
+        else:
+            job = self.call("POST", f"{path}/jobs", {"mode": mode})
         return job
 
     def wait(

@@ -70,7 +70,7 @@ def run_demo(folder: Path, *, as_json: bool, keep: bool, convex_zip: Path | None
 
 
 def sync_both(stack: Stack) -> list[DemoJob]:
-    """Make a profile and two instances, start a full sync of each and wait for both."""
+    """Make a profile, walk the wizard for two instances, activate both and wait for their jobs."""
     directory = stack.directory
     with ApiClient(stack.api, stack.token()) as api:
         api.call("PUT", "me", {"name": "Ada's company", "timeZone": "Europe/Rome"})
