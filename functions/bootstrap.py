@@ -22,6 +22,7 @@ from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from shared.domain.mapping import RecordMapper
+    from shared.domain.rate_limits import RateLimit
     from shared.http.oauth import Registration
     from shared.ports.linkhub import LinkHubReader
     from shared.ports.mailer import Mailer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from shared.ports.vault import Vault
     from shared.services.connections import Connector
     from shared.services.oauth_servers import OAuthServers
+    from shared.services.rate_limiting import RateLimiter
     from shared.services.runs import RunPorts, SinkRequest
     from shared.services.streams import Discoverer
     from shared.services.token_refresh import TokenKeeper
@@ -104,6 +106,31 @@ class App:
             audience=_needed(self.settings.oidc_audience, "OIDC_AUDIENCE"),
             admin_role=self.settings.oidc_admin_role,
         )
+
+    @cached_property
+    def limiter(self) -> RateLimiter:
+        """Who counts callers' requests."""
+        from shared.services.rate_limiting import RateLimiter
+
+        return RateLimiter(open_uow=self.open_uow, now=self.now)
+
+    def rate_limit(self, method: str) -> RateLimit:
+        """Return the limit a request with this HTTP method counts against."""
+        return self._rate_limits["reads" if method in {"GET", "HEAD"} else "writes"]
+
+    @cached_property
+    def _rate_limits(self) -> Mapping[str, RateLimit]:
+        from shared.domain.rate_limits import RateLimit
+
+        settings = self.settings
+        figures = {
+            "reads": (settings.reads_per_minute, settings.reads_burst),
+            "writes": (settings.writes_per_minute, settings.writes_burst),
+        }
+        return {
+            name: RateLimit(name=name, per_minute=per_minute, burst=burst)
+            for name, (per_minute, burst) in figures.items()
+        }
 
     @cached_property
     def mailer(self) -> Mailer | None:

@@ -1,101 +1,108 @@
-"""What every HTTP handler shares: who calls, what went wrong, how the answer looks.
+"""What every HTTP handler is wrapped in: who calls, how often, what went wrong, what is answered.
 
-A handler takes the request and, where it is not public, the caller; it returns one of `schemas`,
-or None for an empty answer. Errors become `application/problem+json` (RFC 9457) with a stable
-`type`.
+A handler takes what its signature names (see `operations`) and returns one of `schemas`, a
+`Redirect`, or None for an empty answer.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Final
 
 import azure.functions as func
 
 from functions.bootstrap import app
-from functions.schemas import Wire, to_json
+from functions.http_inputs import body_of, from_camel, list_query, route_id
+from functions.operations import Operation
+from functions.problems import PROBLEM_TYPE, problem_of
+from functions.schemas.base import Document, Wire, to_json
 from shared.domain.ids import new_id
-from shared.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Keyset, ListQuery
-from shared.errors import (
-    IntegratorError,
-    InvalidInputError,
-    NotFoundError,
-    RequestError,
-    TransientError,
-    UnauthenticatedError,
-)
+from shared.domain.rate_limits import Standing
+from shared.errors import RequestError, TooLargeError, TooManyRequestsError, UnauthenticatedError
 from shared.logs import bind
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from shared.domain.profiles import Caller
+__all__ = [
+    "MAX_BODY_BYTES",
+    "PROBLEM_TYPE",
+    "Redirect",
+    "body_of",
+    "endpoint",
+    "from_camel",
+    "list_query",
+    "public_endpoint",
+    "route_id",
+]
 
 _log = logging.getLogger(__name__)
 
-Body = TypeVar("Body", bound="BaseModel")
-Answer = Wire | None
-
-PROBLEM_TYPE = "urn:linkhub-integrator:problem:"
-MAX_BODY_BYTES = 1_000_000
-_BUSY_RETRY_SECONDS = 5
-_OUR_FAULT = "Something went wrong on our side; the request id finds it in our logs."
-_CAPITAL = re.compile(r"[A-Z]")
-_REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
-_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
-_ERRORS_TOLD = 20
-_LONGEST_NAME_TOLD = 64
+MAX_BODY_BYTES: Final = 1_000_000
+_REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 
-def endpoint(*, status: int = HTTPStatus.OK) -> Callable[..., Callable[..., func.HttpResponse]]:
-    """Make `handler(req, caller)` a route only a valid token passes; it answers with `status`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """Sends a browser on, with a 302; where it came from stays unknown to where it goes."""
 
-    def decorate(
-        handler: Callable[[func.HttpRequest, Caller], Answer],
-    ) -> Callable[[func.HttpRequest], func.HttpResponse]:
-        def serve(req: func.HttpRequest) -> Answer:
-            return handler(req, app().verifier.verify(_bearer_token(req)))
+    url: str
 
-        return _wrapped(handler, serve, status)
 
-    return decorate
+Answer = Wire | Document | Redirect | None
+Decorator = Callable[[Callable[..., Answer]], Callable[[func.HttpRequest], func.HttpResponse]]
+
+
+def endpoint(
+    *,
+    status: int = HTTPStatus.OK,
+    needs_profile: bool = True,
+    errors: tuple[type[RequestError], ...] = (),
+) -> Decorator:
+    """Make the handler a route only a valid token passes; it answers with `status`.
+
+    `needs_profile` and `errors` are for the API document: whether a caller without a profile is
+    told to make one first, and what is raised beyond what every such route may raise.
+    """
+    return lambda handler: _wrapped(
+        Operation(
+            handler=handler,
+            status=status,
+            is_public=False,
+            needs_profile=needs_profile,
+            errors=errors,
+        )
+    )
 
 
 def public_endpoint(
-    *, status: int = HTTPStatus.OK
-) -> Callable[..., Callable[..., func.HttpResponse]]:
-    """Make `handler(req)` a route anybody may call."""
-
-    def decorate(
-        handler: Callable[[func.HttpRequest], Answer],
-    ) -> Callable[[func.HttpRequest], func.HttpResponse]:
-        return _wrapped(handler, handler, status)
-
-    return decorate
+    *, status: int = HTTPStatus.OK, errors: tuple[type[RequestError], ...] = ()
+) -> Decorator:
+    """Make the handler a route anybody may call."""
+    return lambda handler: _wrapped(
+        Operation(
+            handler=handler, status=status, is_public=True, needs_profile=False, errors=errors
+        )
+    )
 
 
-def _wrapped(
-    handler: Callable[..., Answer], serve: Callable[[func.HttpRequest], Answer], status: int
-) -> Callable[[func.HttpRequest], func.HttpResponse]:
+def _wrapped(operation: Operation) -> Callable[[func.HttpRequest], func.HttpResponse]:
+    handler: Any = operation.handler
+
     def wrapper(req: func.HttpRequest) -> func.HttpResponse:
         given = req.headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         started = time.perf_counter()
+        headers = {"X-Request-Id": request_id, "Cache-Control": "no-store"}
         with bind(request=request_id):
             try:
-                answer = serve(req)
-                response = _json(answer, status=status)
+                response = _response(_serve(req, operation, headers), status=operation.status)
             except Exception as error:  # noqa: BLE001  every error has an answer
-                response = _problem(error)
-            response.headers["X-Request-Id"] = request_id
-            response.headers["Cache-Control"] = "no-store"
+                response = problem_of(error)
+            response.headers.update(headers)
             _log.info(
                 "%s %s %s in %d ms",
                 req.method,
@@ -108,7 +115,27 @@ def _wrapped(
     # Not functools.wraps: the worker reads the signature and must not see the handler's own.
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(wrapper, name, getattr(handler, name))
+    wrapper.operation = operation  # type: ignore[attr-defined]  # the API document finds it here
     return wrapper
+
+
+def _serve(req: func.HttpRequest, operation: Operation, headers: dict[str, str]) -> Answer:
+    """Return the handler's answer; who may not ask, asks too often or too much is told so first."""
+    caller = None
+    if not operation.is_public:
+        caller = app().verifier.verify(_bearer_token(req))
+        standing = app().limiter.take(caller, app().rate_limit(req.method))
+        headers.update(_rate_headers(standing))
+        if not standing.is_allowed:
+            raise TooManyRequestsError(
+                f"That is more than {standing.limit.per_minute:g} {standing.limit.name} a minute. "
+                "Wait as long as Retry-After says.",
+                retry_after=standing.retry_after,
+            )
+    if len(req.get_body()) > MAX_BODY_BYTES:
+        raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    answer: Answer = operation.call(req, caller)
+    return answer
 
 
 def _bearer_token(req: func.HttpRequest) -> str:
@@ -118,106 +145,30 @@ def _bearer_token(req: func.HttpRequest) -> str:
     return str(token).strip()
 
 
-def body_of(req: func.HttpRequest, model: type[Body]) -> Body:
-    """Return the request's JSON body; raise InvalidInputError naming what is wrong with it."""
-    from pydantic import ValidationError
+def _rate_headers(standing: Standing) -> dict[str, str]:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers-06.
 
-    raw = req.get_body()
-    if len(raw) > MAX_BODY_BYTES:
-        raise InvalidInputError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
-    try:
-        return model.model_validate_json(raw or b"{}")
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        errors = [
-            (".".join(str(part)[:_LONGEST_NAME_TOLD] for part in item["loc"]), item["msg"])
-            for item in found[:_ERRORS_TOLD]
-        ]
-        text = "; ".join(f"{where}: {what}" if where else what for where, what in errors)
-        raise InvalidInputError(f"The body is not right: {text}.", errors=errors) from None
-
-
-def route_id(req: func.HttpRequest, name: str) -> str:
-    """Return the id in the path; raise NotFoundError for a text that cannot be one."""
-    found = str(req.route_params[name])
-    if not _ID.fullmatch(found):
-        raise NotFoundError("There is nothing with this id.")
-    return found
-
-
-def from_camel(name: str) -> str:
-    """Return the snake_case name the domain has for a name on the wire."""
-    return _CAPITAL.sub(lambda match: "_" + match[0].lower(), name)
-
-
-def list_query(req: func.HttpRequest) -> ListQuery:
-    """Return `?limit&cursor&from&to&status&provider`; raise InvalidInputError for a wrong one."""
-    params = req.params
-    try:
-        limit = int(params.get("limit", DEFAULT_LIMIT))
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidInputError(f"`limit` is a whole number from 1 to {MAX_LIMIT}.")
-    cursor = params.get("cursor")
-    return ListQuery(
-        limit=limit,
-        after=Keyset.decode(cursor) if cursor else None,
-        since=_moment(params.get("from"), "from"),
-        until=_moment(params.get("to"), "to"),
-        status=params.get("status") or None,
-        provider=params.get("provider") or None,
-    )
-
-
-def _moment(text: str | None, name: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        # A `+` of an offset arrives as a space where the caller did not escape it.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInputError(
-            f"`{name}` is a date or an ISO 8601 time such as 2026-11-21T08:00:00Z."
-        ) from None
-
-
-def _json(answer: Answer, *, status: int) -> func.HttpResponse:
-    if answer is None:
-        return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
-    return func.HttpResponse(to_json(answer), status_code=status, mimetype="application/json")
-
-
-def _problem(error: Exception) -> func.HttpResponse:
-    headers: dict[str, str] = {}
-    detail: dict[str, Any]
-    match error:
-        case RequestError():
-            status, kind, text = error.status, error.kind, error.message
-        case TransientError():
-            status, kind, text = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error.message
-            headers["Retry-After"] = str(ceil(error.retry_after or _BUSY_RETRY_SECONDS))
-        case IntegratorError():
-            # Its text is for the operator: it may name settings and files.
-            _log.error("A request met a set-up that cannot work: %s", error)
-            status, kind, text = HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _OUR_FAULT
-        case _:
-            _log.error("A request failed unexpectedly", exc_info=error)
-            status, kind, text = HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _OUR_FAULT
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    detail = {
-        "type": PROBLEM_TYPE + kind,
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": text,
+    Later drafts put all of it into one structured field, which no client in use reads yet.
+    """
+    limit = standing.limit
+    return {
+        "RateLimit-Limit": str(limit.burst),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(ceil(standing.reset_seconds)),
+        "RateLimit-Policy": f"{limit.per_minute:g};w=60;burst={limit.burst}",
     }
-    if isinstance(error, InvalidInputError) and error.errors:
-        detail["errors"] = [{"where": where, "what": what} for where, what in error.errors]
+
+
+def _response(answer: Answer, *, status: int) -> func.HttpResponse:
+    match answer:
+        case None:
+            return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
+        case Redirect():
+            sent_on = {"Location": answer.url, "Referrer-Policy": "no-referrer"}
+            return func.HttpResponse(status_code=HTTPStatus.FOUND, headers=sent_on)
+        case Document():
+            return func.HttpResponse(answer.text, status_code=status, mimetype=answer.media_type)
+    headers = {"ETag": answer.etag} if answer.etag else None
     return func.HttpResponse(
-        json.dumps(detail),
-        status_code=int(status),
-        headers=headers,
-        mimetype="application/problem+json",
+        to_json(answer), status_code=status, headers=headers, mimetype="application/json"
     )

@@ -13,7 +13,9 @@ IntegratorError
     ├── ForbiddenError           a valid token without the needed role (403)
     ├── NotFoundError            no such thing, or not this caller's (404)
     ├── ConflictError            the thing's present state forbids it (409)
-    └── PreconditionError        it is not as the caller last saw it (412)
+    ├── PreconditionError        it is not as the caller last saw it (412)
+    ├── TooLargeError            the body is over the limit (413)
+    └── TooManyRequestsError     the caller asks faster than allowed (429)
 
 A message is shown to people: it says what is wrong and what to do, and never holds a secret.
 Any other exception that reaches a trigger is a bug.
@@ -125,3 +127,21 @@ class PreconditionError(RequestError):
 
     status = 412
     kind = "precondition-failed"
+
+
+class TooLargeError(RequestError):
+    """The body is larger than the API takes."""
+
+    status = 413
+    kind = "too-large"
+
+
+class TooManyRequestsError(RequestError):
+    """The caller asks faster than the rate limit allows; `Retry-After` says when to come back."""
+
+    status = 429
+    kind = "too-many-requests"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -27,6 +27,13 @@ _NO_AZURE = {
     "DATABASE_USE_MANAGED_IDENTITY": "false",
 }
 """What a person's shell or local.settings.json may say is not for the stack."""
+_UNHURRIED = {
+    "WRITES_PER_MINUTE": "60000",
+    "WRITES_BURST": "10000",
+    "READS_PER_MINUTE": "600000",
+    "READS_BURST": "100000",
+}
+"""Nobody else waits on a machine of one's own: scripts may ask faster than people do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +191,7 @@ class Stack:
             "HUBSPOT_BASE_URL": directory["hubspot"]["url"],
             "ALLOW_PRIVATE_HOSTS": "true",
             "WORK_DIR": str(state / "work"),
+            **_UNHURRIED,
             **_NO_AZURE,
             **(self._options.settings or {}),
         }

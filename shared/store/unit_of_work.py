@@ -17,6 +17,7 @@ from shared.store.repositories.oauth_states import SqlOAuthStateRepository
 from shared.store.repositories.outbox import SqlOutboxRepository
 from shared.store.repositories.profiles import SqlProfileRepository
 from shared.store.repositories.providers import SqlProviderRepository
+from shared.store.repositories.rate_buckets import SqlRateBucketRepository
 from shared.store.repositories.secret_removals import SqlSecretRemovalRepository
 from shared.store.repositories.setup import SqlMappingRepository, SqlSelectionRepository
 from shared.store.session import SqlSession
@@ -47,6 +48,7 @@ class UnitOfWork:
         self.generations = SqlGenerationRepository(self._session)
         self.notifications = SqlNotificationRepository(self._session)
         self.outbox = SqlOutboxRepository(self._session)
+        self.rate_buckets = SqlRateBucketRepository(self._session)
 
     def commit(self) -> None:
         """Make what was written durable and visible to others."""

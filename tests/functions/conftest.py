@@ -30,6 +30,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> It
         "OIDC_AUDIENCE": AUDIENCE,
         "WORK_DIR": str(tmp_path),
         "KEY_VAULT_URL": "",
+        # The clock of these tests stands still: no token would ever come back.
+        "WRITES_BURST": "1000000",
+        "READS_BURST": "1000000",
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

@@ -155,8 +155,8 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Call `/api/v1/<path>`, or `/<path>` where it begins with `api/`."""
-        full = path if path.startswith("api/") else f"api/v1/{path}"
+        """Call `/api/v1/<path>`, or `/<path>` where it is whole already."""
+        full = path if path.startswith(("api/", "oauth/callback/")) else f"api/v1/{path}"
         sent = {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
         content = b"" if body is None else json.dumps(body).encode()
         for function in http_functions():

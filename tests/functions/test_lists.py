@@ -122,8 +122,9 @@ def test_pages_hold_every_row_once_newest_first(rows: Rows, name: str, limit: in
 def test_a_row_that_comes_meanwhile_moves_no_page(rows: Rows, name: str) -> None:
     """A new row at the top is neither in a later page nor a reason for a repeat or a gap."""
     first = rows.get(name, limit="10").json
+    profile_id = rows.world.ada.get("me").json["id"]
     with rows.world.app.open_uow() as uow:
-        rows._add(uow, rows.world.ada.get("me").json["id"], 99)
+        rows._add(uow, profile_id, 99)
         uow.commit()
     rest = rows.get(name, limit="50", cursor=first["nextCursor"]).json
     ids = [item["id"] for item in first["items"] + rest["items"]]

@@ -27,6 +27,9 @@ ANSWERS = [
     (errors.NotFoundError("No."), 404, "not-found"),
     (errors.ConflictError("No."), 409, "conflict"),
     (errors.PreconditionError("No."), 412, "precondition-failed"),
+    (errors.TooLargeError("No."), 413, "too-large"),
+    (errors.TooManyRequestsError("No."), 429, "too-many-requests"),
+    (errors.PreconditionError("No."), 412, "precondition-failed"),
     (errors.TransientError("No."), 503, "unavailable"),
 ]
 FAULTS = [
@@ -47,14 +50,12 @@ def answer_of(error: Exception | None, **headers: str) -> func.HttpResponse:
     """Return what a handler that ends so answers."""
 
     @public_endpoint()
-    def handler(_: func.HttpRequest) -> Done:
+    def handler() -> Done:
         if error is not None:
             raise error
         return Done()
 
-    request = func.HttpRequest("GET", "http://api.test/x", headers=headers, body=b"")
-    response: func.HttpResponse = handler(request)
-    return response
+    return handler(func.HttpRequest("GET", "http://api.test/x", headers=headers, body=b""))
 
 
 @pytest.mark.parametrize(("error", "status", "kind"), ANSWERS, ids=str)
@@ -141,7 +142,7 @@ def test_a_body_beyond_the_limit_is_refused(world: HttpWorld, path: str) -> None
     method = "POST" if path.endswith("jobs") else "PUT"
     raw = b'{"name": "' + b"x" * MAX_BODY_BYTES + b'"}'
     answer = world.ada.call(method, path.format(world.connected(world.ada)), raw=raw)
-    assert str(MAX_BODY_BYTES) in answer.problem(400, "invalid-input")["detail"]
+    assert str(MAX_BODY_BYTES) in answer.problem(413, "too-large")["detail"]
 
 
 def test_a_body_up_to_the_limit_is_read(world: HttpWorld) -> None:

@@ -41,7 +41,7 @@ rate_buckets = Table(
     "rate_buckets",
     metadata,
     id_column(),
-    Column("caller", Name(255), nullable=False),
+    Column("caller", Key(64), nullable=False),
     Column("bucket", Key(32), nullable=False),
     Column("tokens", Float(53), nullable=False),
     Column("refilled_at", UtcDateTime(), nullable=False),

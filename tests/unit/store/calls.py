@@ -15,6 +15,7 @@ from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
 from shared.domain.mapping import FieldMapping
 from shared.domain.notifications import NotificationEvent, NotificationSettings
 from shared.domain.paging import Keyset, ListQuery
+from shared.domain.rate_limits import Bucket
 from shared.domain.selections import TableSelection
 from shared.domain.tallies import Tally
 from shared.store.unit_of_work import UnitOfWork
@@ -210,3 +211,5 @@ def _tell(uow: UnitOfWork, instance: Instance) -> None:
     uow.outbox.give_up(notice, error="no such mailbox", now=NOW)
     uow.outbox.drop([notice], error="healed", now=NOW)
     uow.outbox.prune(LATER, limit=10)
+    uow.rate_buckets.find("c", "reads")
+    uow.rate_buckets.save("c", "reads", Bucket(tokens=1.5, refilled_at=NOW), now=NOW)

@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "rate_buckets",
         sa.Column("id", types.Key(36), nullable=False),
-        sa.Column("caller", types.Name(255), nullable=False),
+        sa.Column("caller", types.Key(64), nullable=False),
         sa.Column("bucket", types.Key(32), nullable=False),
         sa.Column("tokens", sa.Float(precision=53), nullable=False),
         sa.Column("refilled_at", types.UtcDateTime(), nullable=False),
