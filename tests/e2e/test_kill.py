@@ -88,7 +88,12 @@ class Killer:
         It goes on until any job has come so and so much further, or for up to `longest` seconds.
         """
         before = self.look()
-        self.wait(lambda now: any(now[job].run_id != before[job].run_id for job in now))
+        self.wait(
+            lambda now: any(
+                now[job].status == "running" and now[job].run_id != before[job].run_id
+                for job in now
+            )
+        )
         goals = {
             job: state.processed + self.rng.randrange(1, self.sizes[job] // 3)
             for job, state in before.items()
