@@ -66,7 +66,10 @@ class IssuerKeys:
         known = self._keys.get(key_id)
         if known is not None and self._age() <= _FRESH_SECONDS:
             return known  # without the lock: who asks the issuer holds up nobody else
-        with self._lock:
+        must_wait = known is None or self._age() > _STALE_SECONDS
+        if not self._lock.acquire(blocking=must_wait):
+            return known  # likewise: a slow issuer takes one thread, not all of them
+        try:
             if self._age() > _FRESH_SECONDS or key_id not in self._keys:
                 self._refresh()
             if self._age() > _STALE_SECONDS:
@@ -75,6 +78,8 @@ class IssuerKeys:
             if key is None and self._failed:
                 raise _unavailable()
             return key
+        finally:
+            self._lock.release()
 
     def _age(self) -> float:
         return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
