@@ -8,10 +8,12 @@ from functions import (
     instances,
     jobs,
     logs,
+    oauth,
     profiles,
     providers,
     queues,
     timers,
+    wizard,
 )
 
 BLUEPRINTS = (
@@ -19,8 +21,10 @@ BLUEPRINTS = (
     providers.bp,
     profiles.bp,
     instances.bp,
+    wizard.bp,
     jobs.bp,
     logs.bp,
+    oauth.bp,
     dead_letters.bp,
     queues.bp,
     timers.bp,

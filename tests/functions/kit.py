@@ -7,7 +7,7 @@ index for its method and route, found here by a router as small as the real host
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,19 +19,19 @@ from functions import BLUEPRINTS
 from functions.bootstrap import App
 from functions.http_support import PROBLEM_TYPE
 from shared.domain.instances import InstanceStatus, SetupStep
-from shared.domain.providers import AuthType, ConnectionOption, ProviderSpec, SinkKind
+from shared.domain.providers import AuthType, ConnectionOption, ProviderSpec, SinkKind, Stream
 from shared.errors import AuthError, NotFoundError
 from shared.ports.provider import CheckResult, Connection, ConnectRequest, ProviderDefinition
 from shared.services.connections import Connector
 from shared.services.runs import SinkRequest
-from tests.fakes import FakeQueue, FakeSink, FakeSource, FakeStore
+from tests.fakes import DEALS, FakeQueue, FakeSink, FakeSource, FakeStore
 from tests.issuer_kit import Issuer
 from tests.store_kit import make_spec
 from tests.world import MAPPINGS, Clock
 
 GOOD_KEY = "key-canary-5d1f0c7be2"
 ADMIN = "integrator.admin"
-PUBLIC = {"health", "ready"}
+PUBLIC = {"health", "ready", "come_back"}
 SPECS = (
     make_spec(api_key_label="API key"),
     make_spec(
@@ -199,6 +199,10 @@ class Providers:
 
     error: Exception | None = None
     opened: list[ConnectRequest] = field(default_factory=list)
+    streams: Sequence[Stream] = (DEALS,)
+    account: str = "acme-1"
+    meanwhile: Callable[[], object] = lambda: None
+    """Called whenever a provider is asked something, as if somebody else were faster."""
 
     def find(self, slug: str) -> ProviderDefinition:
         for spec in SPECS:
@@ -215,17 +219,25 @@ class Providers:
         self.opened.append(request)
         key = request.credentials.values["api_key"]
         refused = AuthError(f"{spec.name} answered 401 to GET /check.")
-        return _Checked(4, error=self.error if key == GOOD_KEY else refused)
+        return _Asked(4, asked=self, error=self.error if key == GOOD_KEY else refused)
 
 
-@dataclass
-class _Checked(FakeSource):
-    error: Exception | None = None
+@dataclass(kw_only=True)
+class _Asked(FakeSource):
+    asked: Providers
+    error: Exception | None
 
     def check(self) -> CheckResult:
         if self.error is not None:
             raise self.error
-        return CheckResult(account="acme-1", label="Acme")
+        self.asked.meanwhile()
+        return CheckResult(account=self.asked.account, label="Acme")
+
+    def discover(self) -> Sequence[Stream]:
+        if self.error is not None:
+            raise self.error
+        self.asked.meanwhile()
+        return self.asked.streams
 
 
 @dataclass

@@ -24,6 +24,7 @@ FOR_PROFILES = [
 ]
 # Bodies good enough to get past their check: a new route that has one needs an entry.
 BODIES: dict[str, dict[str, Any]] = {
+    "complete_sign_in": {"state": "hubspot.x", "code": "c"},
     "create_instance": {"provider": "fake"},
     "put_connection": {"apiKey": "k"},
     "put_mappings": {"mappings": []},
@@ -48,8 +49,8 @@ def name_of(function: Indexed) -> str:
     return f"{function.method} {function.route}"
 
 
-def test_public_routes_are_exactly_health_and_ready(world: HttpWorld) -> None:
-    """Only liveness and readiness answer somebody without a token."""
+def test_public_routes_are_exactly_these(world: HttpWorld) -> None:
+    """Only liveness, readiness and a provider's redirect are answered without a token."""
     statuses = {
         function.name: world.nobody.call(function.method, function.example).status
         for function in http_functions()
