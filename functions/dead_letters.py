@@ -6,18 +6,20 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import endpoint, list_query, route_id
+from functions.http_support import endpoint
+from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
+from shared.errors import ConflictError
 from shared.services import dead_letters
 
 bp = func.Blueprint()
 
 
 @bp.route("api/v1/admin/dead-letters", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@endpoint()
-def list_dead_letters(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.DeadLetter]:
+@endpoint(needs_profile=False)
+def list_dead_letters(caller: Caller, query: ListQuery) -> schemas.Page[schemas.DeadLetter]:
     """Return all dead letters, newest first."""
-    part = dead_letters.list_dead_letters(list_query(req), caller=caller, open_uow=app().open_uow)
+    part = dead_letters.list_dead_letters(query, caller=caller, open_uow=app().open_uow)
     return schemas.Page[schemas.DeadLetter].of(part, schemas.DeadLetter.of)
 
 
@@ -26,11 +28,11 @@ def list_dead_letters(req: func.HttpRequest, caller: Caller) -> schemas.Page[sch
     methods=["POST"],
     auth_level=func.AuthLevel.ANONYMOUS,
 )
-@endpoint(status=202)
-def replay_dead_letter(req: func.HttpRequest, caller: Caller) -> schemas.Job:
+@endpoint(status=202, needs_profile=False, errors=(ConflictError,))
+def replay_dead_letter(letter_id: str, caller: Caller) -> schemas.Job:
     """Queue a dead letter's sync again."""
     job = dead_letters.replay_dead_letter(
-        route_id(req, "letter_id"),
+        letter_id,
         caller=caller,
         open_uow=app().open_uow,
         queue=app().queue,

@@ -18,14 +18,14 @@ _log = logging.getLogger(__name__)
 
 @bp.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @public_endpoint()
-def health(req: func.HttpRequest) -> schemas.Health:  # noqa: ARG001  the route needs nothing of it
+def health() -> schemas.Health:
     """Answer as long as the process does."""
     return schemas.Health(status="ok")
 
 
 @bp.route("api/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @public_endpoint()
-def ready(req: func.HttpRequest) -> schemas.Readiness:  # noqa: ARG001  likewise
+def ready() -> schemas.Readiness:
     """Answer 200 when SQL, queue and vault do, else 503; the log says which does not."""
     here = app()
     failures = check_readiness(

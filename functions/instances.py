@@ -6,19 +6,19 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import body_of, endpoint, from_camel, list_query, route_id
-from functions.preconditions import expected_versions
+from functions.http_support import endpoint, from_camel
+from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
 from shared.services import connecting, instances
+from shared.services.steps import Versions
 
 bp = func.Blueprint()
 
 
 @bp.route("api/v1/instances", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(status=201)
-def create_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+def create_instance(caller: Caller, body: schemas.InstanceInput) -> schemas.Instance:
     """Make an instance of a provider."""
-    body = body_of(req, schemas.InstanceInput)
     instance = instances.create_instance(
         caller, **body.model_dump(), open_uow=app().open_uow, now=app().now
     )
@@ -27,30 +27,28 @@ def create_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
 
 @bp.route("api/v1/instances", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def list_instances(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.Instance]:
+def list_instances(caller: Caller, query: ListQuery) -> schemas.Page[schemas.Instance]:
     """Return the caller's instances, newest first."""
-    part = instances.list_instances(list_query(req), caller=caller, open_uow=app().open_uow)
+    part = instances.list_instances(query, caller=caller, open_uow=app().open_uow)
     return schemas.Page[schemas.Instance].of(part, schemas.Instance.of)
 
 
 @bp.route("api/v1/instances/{instance_id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def get_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+def get_instance(instance_id: str, caller: Caller) -> schemas.Instance:
     """Return one of the caller's instances."""
-    instance = instances.get_instance(
-        route_id(req, "instance_id"), caller=caller, open_uow=app().open_uow
-    )
+    instance = instances.get_instance(instance_id, caller=caller, open_uow=app().open_uow)
     return schemas.Instance.of(instance)
 
 
 @bp.route("api/v1/instances/{instance_id}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(status=204)
-def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
+def delete_instance(instance_id: str, caller: Caller, expected: Versions) -> None:
     """Delete one of the caller's instances and its credentials."""
     instances.delete_instance(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         vault=app().vault,
         now=app().now,
@@ -64,16 +62,17 @@ def delete_instance(req: func.HttpRequest, caller: Caller) -> None:
     auth_level=func.AuthLevel.ANONYMOUS,
 )
 @endpoint()
-def put_connection(req: func.HttpRequest, caller: Caller) -> schemas.Connection:
+def put_connection(
+    instance_id: str, caller: Caller, body: schemas.ConnectionInput, expected: Versions
+) -> schemas.Connection:
     """Connect an instance by key; the key is tried live first and answered by nobody."""
-    body = body_of(req, schemas.ConnectionInput)
     instance, check = connecting.connect_with_key(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
         api_key=body.api_key.get_secret_value(),
         options={from_camel(name): value for name, value in body.options.items()},
         replace_account=body.replace_account,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         vault=app().vault,
         connector=app().connector,

@@ -6,7 +6,8 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import endpoint, list_query, route_id
+from functions.http_support import endpoint
+from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
 from shared.services import sync_logs
 
@@ -15,17 +16,17 @@ bp = func.Blueprint()
 
 @bp.route("api/v1/logs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def list_logs(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.Log]:
+def list_logs(caller: Caller, query: ListQuery) -> schemas.Page[schemas.Log]:
     """Return the caller's logs, newest first."""
-    part = sync_logs.list_logs(list_query(req), caller=caller, open_uow=app().open_uow)
+    part = sync_logs.list_logs(query, caller=caller, open_uow=app().open_uow)
     return schemas.Page[schemas.Log].of(part, schemas.Log.of)
 
 
 @bp.route("api/v1/logs/{log_id}/records", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def list_log_records(req: func.HttpRequest, caller: Caller) -> schemas.Page[schemas.LogRecord]:
+def list_log_records(
+    log_id: str, caller: Caller, query: ListQuery
+) -> schemas.Page[schemas.LogRecord]:
     """Return the records of a log that were not synced as they stand."""
-    part = sync_logs.list_records(
-        route_id(req, "log_id"), list_query(req), caller=caller, open_uow=app().open_uow
-    )
+    part = sync_logs.list_records(log_id, query, caller=caller, open_uow=app().open_uow)
     return schemas.Page[schemas.LogRecord].of(part, schemas.LogRecord.of)

@@ -70,4 +70,6 @@ class Operation:
 
 def _text(req: func.HttpRequest, name: str) -> str | None:
     """Return an id of the path, or else a query parameter."""
-    return route_id(req, name) if name in req.route_params else req.params.get(to_camel(name))
+    if name in req.route_params:
+        return route_id(req, name)
+    return req.params.get(to_camel(name)) or None

@@ -6,12 +6,12 @@ import azure.functions as func
 
 from functions import schemas
 from functions.bootstrap import app
-from functions.http_support import body_of, endpoint, route_id
-from functions.preconditions import expected_versions
+from functions.http_support import endpoint
 from shared.domain.field_mappings import FieldMapping
 from shared.domain.policies import Policies
 from shared.domain.profiles import Caller
 from shared.domain.selections import TableSelection
+from shared.services.steps import Versions
 
 bp = func.Blueprint()
 _INSTANCE = "api/v1/instances/{instance_id}"
@@ -19,12 +19,12 @@ _INSTANCE = "api/v1/instances/{instance_id}"
 
 @bp.route(f"{_INSTANCE}/streams", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def get_streams(req: func.HttpRequest, caller: Caller) -> schemas.Streams:
+def get_streams(instance_id: str, caller: Caller) -> schemas.Streams:
     """Return what the provider has now, what LinkHub takes, and what may fit."""
     from shared.services.streams import list_streams
 
     choice = list_streams(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
         open_uow=app().open_uow,
         discoverer=app().discoverer,
@@ -34,28 +34,27 @@ def get_streams(req: func.HttpRequest, caller: Caller) -> schemas.Streams:
 
 @bp.route(f"{_INSTANCE}/mappings", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def get_mappings(req: func.HttpRequest, caller: Caller) -> schemas.FieldMappings:
+def get_mappings(instance_id: str, caller: Caller) -> schemas.FieldMappings:
     """Return the rules of an instance: the provider's defaults until others are saved."""
     from shared.services.mappings import list_mappings
 
-    instance, rules = list_mappings(
-        route_id(req, "instance_id"), caller=caller, open_uow=app().open_uow
-    )
+    instance, rules = list_mappings(instance_id, caller=caller, open_uow=app().open_uow)
     return schemas.FieldMappings.of(instance, rules)
 
 
 @bp.route(f"{_INSTANCE}/mappings", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def put_mappings(req: func.HttpRequest, caller: Caller) -> schemas.FieldMappings:
+def put_mappings(
+    instance_id: str, caller: Caller, body: schemas.FieldMappingsInput, expected: Versions
+) -> schemas.FieldMappings:
     """Save the rules, checked against both sides; step two of LinkHub's providers."""
     from shared.services.mappings import save_mappings
 
-    body = body_of(req, schemas.FieldMappingsInput)
     instance, rules = save_mappings(
-        route_id(req, "instance_id"),
+        instance_id,
         [FieldMapping(**rule.model_dump()) for rule in body.mappings],
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         discoverer=app().discoverer,
         now=app().now,
@@ -65,14 +64,15 @@ def put_mappings(req: func.HttpRequest, caller: Caller) -> schemas.FieldMappings
 
 @bp.route(f"{_INSTANCE}/mappings/preview", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def preview_mappings(req: func.HttpRequest, caller: Caller) -> schemas.Preview:
+def preview_mappings(
+    instance_id: str, caller: Caller, body: schemas.PreviewInput
+) -> schemas.Preview:
     """Show what rules make of the first live records; nothing is written."""
     from shared.services import previews
 
-    body = body_of(req, schemas.PreviewInput)
     rules = body.mappings
     preview = previews.preview_mappings(
-        route_id(req, "instance_id"),
+        instance_id,
         mappings=None if rules is None else [FieldMapping(**rule.model_dump()) for rule in rules],
         stream=body.stream,
         limit=body.limit,
@@ -86,24 +86,24 @@ def preview_mappings(req: func.HttpRequest, caller: Caller) -> schemas.Preview:
 
 @bp.route(f"{_INSTANCE}/tables", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def get_tables(req: func.HttpRequest, caller: Caller) -> schemas.Tables:
+def get_tables(instance_id: str, caller: Caller) -> schemas.Tables:
     """Return the tables offered at the last look, and those chosen."""
-    return _tables_of(route_id(req, "instance_id"), caller)
+    return _tables_of(instance_id, caller)
 
 
 @bp.route(f"{_INSTANCE}/tables", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def put_tables(req: func.HttpRequest, caller: Caller) -> schemas.Tables:
+def put_tables(
+    instance_id: str, caller: Caller, body: schemas.TablesInput, expected: Versions
+) -> schemas.Tables:
     """Choose the tables to load, none for all; step two of a warehouse's providers."""
     from shared.services import tables
 
-    body = body_of(req, schemas.TablesInput)
-    instance_id = route_id(req, "instance_id")
     tables.save_tables(
         instance_id,
         [TableSelection(**table.model_dump()) for table in body.tables],
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         find_provider=app().connector.find_provider,
         now=app().now,
@@ -113,12 +113,12 @@ def put_tables(req: func.HttpRequest, caller: Caller) -> schemas.Tables:
 
 @bp.route(f"{_INSTANCE}/tables/discover", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(status=202)
-def discover_tables(req: func.HttpRequest, caller: Caller) -> schemas.Job:
+def discover_tables(instance_id: str, caller: Caller) -> schemas.Job:
     """Queue a look at the source's tables, or return the one under way."""
     from shared.services.tables import request_discovery
 
     job = request_discovery(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
         open_uow=app().open_uow,
         find_provider=app().connector.find_provider,
@@ -130,18 +130,20 @@ def discover_tables(req: func.HttpRequest, caller: Caller) -> schemas.Job:
 
 @bp.route(f"{_INSTANCE}/sync-config", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def put_sync_config(req: func.HttpRequest, caller: Caller) -> schemas.SyncConfig:
+def put_sync_config(
+    instance_id: str, caller: Caller, body: schemas.SyncConfigInput, expected: Versions
+) -> schemas.SyncConfig:
     """Say which way, when and by which policies to sync; step three."""
     from shared.services.sync_configs import save_sync_config
 
-    values = body_of(req, schemas.SyncConfigInput).model_dump()
+    values = body.model_dump()
     policies = Policies(**values.pop("policies"))
     instance, upcoming = save_sync_config(
-        route_id(req, "instance_id"),
+        instance_id,
         **values,
         policies=policies,
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         find_provider=app().connector.find_provider,
         now=app().now,
@@ -151,14 +153,14 @@ def put_sync_config(req: func.HttpRequest, caller: Caller) -> schemas.SyncConfig
 
 @bp.route(f"{_INSTANCE}/activate", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def activate_instance(req: func.HttpRequest, caller: Caller) -> schemas.Activation:
+def activate_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Activation:
     """Test all of it live, then start syncing: a first, full job is queued; step four."""
     from shared.services import activation
 
     instance, job = activation.activate_instance(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         discoverer=app().discoverer,
         queue=app().queue,
@@ -169,14 +171,14 @@ def activate_instance(req: func.HttpRequest, caller: Caller) -> schemas.Activati
 
 @bp.route(f"{_INSTANCE}/pause", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def pause_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+def pause_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Instance:
     """Stop syncing until somebody resumes; a run under way goes on to its end."""
     from shared.services import activation
 
     instance = activation.pause_instance(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         now=app().now,
     )
@@ -185,14 +187,14 @@ def pause_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
 
 @bp.route(f"{_INSTANCE}/resume", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def resume_instance(req: func.HttpRequest, caller: Caller) -> schemas.Instance:
+def resume_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Instance:
     """Sync again, by schedule too, after a pause or a failure."""
     from shared.services import activation
 
     instance = activation.resume_instance(
-        route_id(req, "instance_id"),
+        instance_id,
         caller=caller,
-        expected=expected_versions(req),
+        expected=expected,
         open_uow=app().open_uow,
         now=app().now,
     )
