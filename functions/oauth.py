@@ -11,7 +11,6 @@ from shared.domain.profiles import Caller
 from shared.errors import ConflictError, NotFoundError, PreconditionError
 from shared.services import oauth, oauth_callback
 from shared.services.steps import Versions
-from shared.services.steps import Versions
 
 bp = func.Blueprint()
 
