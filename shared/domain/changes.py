@@ -28,9 +28,14 @@ class Delete(NamedTuple):
 
 
 class Truncate(NamedTuple):
-    """Every record of `stream` seen so far is void; what follows is the whole of it."""
+    """Every record of `stream` seen so far is void; what follows is the whole of it.
+
+    `repeats`: the stream changes while it is read, and the source says so by sending a record
+    again, or its Delete: the last word on a key counts. Else every key comes once.
+    """
 
     stream: str
+    repeats: bool = False
 
 
 Change = Upsert | Delete | Truncate

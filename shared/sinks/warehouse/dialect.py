@@ -50,8 +50,8 @@ class Dialect(Storage, Protocol):
     ) -> None:
         """Insert rows of (key, *columns) and, `with_companion`, the companion's value."""
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> None:
-        """Delete the rows of these keys; a key without a row is fine."""
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
+        """Delete the rows of these keys, if they are there; return how many were."""
 
     def clear(self, connection: Connection, table: str) -> None:
         """Delete every row."""

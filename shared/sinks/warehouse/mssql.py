@@ -120,10 +120,18 @@ class MssqlDialect:
         for text in json_calls(rows, types):
             _run(connection, sql, text)
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> None:
-        """Delete all of them by one statement a call."""
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
+        """Count, then delete, by one statement each a call: under NOCOUNT a delete tells no number,
+        and where records are mostly new there is nothing to delete.
+        """
+        rest = f"FROM {self.table(table)} {_WITH_KEYS}"
+        deleted = 0
         for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
-            _run(connection, f"DELETE FROM {self.table(table)} {_WITH_KEYS}", text)  # noqa: S608  quoted
+            there = int(_scalar(connection, f"SELECT COUNT_BIG(*) {rest}", text))
+            if there:
+                _run(connection, f"DELETE {rest}", text)
+            deleted += there
+        return deleted
 
     def clear(self, connection: Connection, table: str) -> None:
         """Delete every row."""

@@ -25,7 +25,7 @@ class Estate:
     registry: Registry
 
     def add_staging(
-        self, connection: Connection, stream: str, *, scope: str, job_id: str
+        self, connection: Connection, stream: str, *, scope: str, job_id: str, repeats: bool = False
     ) -> OwnedTable:
         """Register the table a full load of `stream` goes to; it is not created yet.
 
@@ -44,6 +44,7 @@ class Estate:
             table_name=staging,
             target_name=name,
             generation=1 if live is None else live.generation + 1,
+            repeats=repeats,
             job_id=job_id,
         )
         self.registry.save(connection, owned)
@@ -69,6 +70,11 @@ class Estate:
         )
         self.registry.save(connection, owned)
         return owned
+
+    def seal(self, connection: Connection, owned: OwnedTable) -> None:
+        """Make the key of a table of ours unique; raise IntegrityError if it is not."""
+        index = names.index_name(owned.target_name, self.instance_id, owned.generation)
+        self.dialect.seal(connection, owned.table_name, index=index)
 
     def drop(self, connection: Connection, owned: OwnedTable) -> None:
         """Drop a table of ours and forget it."""

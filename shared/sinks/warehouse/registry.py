@@ -33,7 +33,7 @@ class OwnedTable:
 
     `target_name` is the live name, which a staging table gets when it is swapped in. `rejected`
     counts the records of this load that were not written. `checkpoint` is what was true when the
-    table became live.
+    table became live. `repeats`: a staging table whose keys may come again.
     """
 
     stream: str
@@ -45,6 +45,7 @@ class OwnedTable:
     generation: int
     row_count: int = 0
     rejected: int = 0
+    repeats: bool = False
     job_id: str
     checkpoint: str | None = None
     loaded_at: datetime | None = None
@@ -77,6 +78,7 @@ class Registry:
                 generation=row["generation"],
                 row_count=row["row_count"],
                 rejected=row["rejected"],
+                repeats=row["repeats"],
                 job_id=row["job_id"],
                 checkpoint=row["checkpoint"],
                 loaded_at=row["loaded_at"],
@@ -130,6 +132,7 @@ class Registry:
                 generation=owned.generation,
                 row_count=owned.row_count,
                 rejected=owned.rejected,
+                repeats=owned.repeats,
                 job_id=owned.job_id,
                 checkpoint=owned.checkpoint,
                 loaded_at=owned.loaded_at,

@@ -5,6 +5,9 @@
     commit   checkpoint and rows, together
     finish   checks the staged tables and makes them the live ones, all in one transaction
 
+Staged is all that a full load brings, and of an incremental one each stream that its source begins
+again (`Truncate`): nobody sees an empty or half-filled table.
+
 A crash at any line leaves the last commit: the next run goes on from its checkpoint.
 """
 
@@ -22,9 +25,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from shared.domain.changes import Change
-from shared.domain.checkpoints import Mode, SavedCheckpoint, Stage
+from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.errors import PermanentError
-from shared.ports.sink import FinishResult, WriteResult
+from shared.ports.sink import FinishResult, TableLoad, WriteResult
 from shared.sinks.warehouse.dialect import Dialect
 from shared.sinks.warehouse.errors import BrokenLoadError, translated
 from shared.sinks.warehouse.mssql import MssqlDialect
@@ -113,7 +116,8 @@ class WarehouseSink:
     def write(self, scope: str, changes: Sequence[Change]) -> WriteResult:
         """Write a batch in the open transaction; raise LeaseLostError if the scope is not ours.
 
-        Raise BrokenLoadError (a PermanentError) for a key that comes twice in a full load.
+        Raise BrokenLoadError (a PermanentError) for a key that comes twice in a full load of a
+        stream that does not repeat itself.
         """
         with self._transaction(scope) as connection:
             return self._writer(scope).write(connection, changes)
@@ -127,7 +131,7 @@ class WarehouseSink:
         self._seen.pop(scope, None)
 
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
-        """Store `saved` as finished; swap in what a full load staged. Doing it again is harmless.
+        """Store `saved` as finished; swap in what was staged. Doing it again is harmless.
 
         Raise BrokenLoadError (a PermanentError) when a table has other rows than `totals` says:
         nothing is swapped, what was staged is dropped and the scope counts as never read.
@@ -145,7 +149,7 @@ class WarehouseSink:
                 self._states.save(connection, scope, saved)
             connection.commit()
         self._seen.pop(scope, None)
-        return FinishResult(loads=loads)
+        return FinishResult(loads=tuple(loads))
 
     def close(self) -> None:
         """Roll back what was not committed and release the connection."""
@@ -158,9 +162,7 @@ class WarehouseSink:
         scope: str,
         saved: SavedCheckpoint,
         totals: Mapping[str, int],
-    ) -> Sequence[Any]:
-        if saved.mode is not Mode.FULL:
-            return ()
+    ) -> Sequence[TableLoad]:
         return swap_in(
             connection,
             self._estate,
@@ -252,9 +254,8 @@ class WarehouseSink:
 
 
 def _goes_on(saved: SavedCheckpoint) -> bool:
-    """Whether a full load is under way that `saved` belongs to."""
-    has_read = saved.checkpoint.resume is not None or saved.stage is not Stage.READING
-    return saved.mode is Mode.FULL and has_read
+    """Whether a load is under way that `saved` belongs to."""
+    return saved.checkpoint.resume is not None or saved.stage is not Stage.READING
 
 
 def _open_engine(url: str | URL, *, schema: str) -> tuple[Dialect, Any]:

@@ -107,11 +107,12 @@ class SqliteDialect:
         raw: Any = connection.connection.driver_connection
         raw.executemany(insert_rows(table, columns, with_companion=with_companion), rows)
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> None:
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
         """Delete key by key, through the index."""
         raw: Any = connection.connection.driver_connection
         sql = f"DELETE FROM {quote(table)} WHERE {quote(KEY)} = ?"  # noqa: S608  quoted
-        raw.executemany(sql, [(key,) for key in keys])
+        deleted: int = raw.executemany(sql, [(key,) for key in keys]).rowcount
+        return deleted
 
     def clear(self, connection: Connection, table: str) -> None:
         """Delete every row."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     MetaData,
@@ -81,6 +82,7 @@ class Tables:
             Column("generation", BigInteger, nullable=False),
             Column("row_count", BigInteger, nullable=False),
             Column("rejected", BigInteger, nullable=False),
+            Column("repeats", Boolean, nullable=False),
             Column("job_id", _key(64), nullable=False),
             Column("checkpoint", _text(), nullable=True),
             Column("loaded_at", _time(), nullable=True),

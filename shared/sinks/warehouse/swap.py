@@ -58,9 +58,9 @@ def loads_of(
 def _check(connection: Connection, estate: Estate, owned: OwnedTable, counted: int | None) -> None:
     """Prove the keys unique and the rows as many as the source counted, or as were written."""
     dialect = estate.dialect
-    index = names.index_name(owned.target_name, estate.instance_id, owned.generation)
     try:
-        dialect.seal(connection, owned.table_name, index=index)
+        if not owned.repeats:  # else it was sealed when it was made
+            estate.seal(connection, owned)
     except Exception as error:
         if not is_integrity_error(error):
             raise

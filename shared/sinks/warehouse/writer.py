@@ -1,18 +1,18 @@
-"""Writes changes into tables: staging ones of a full load, live ones of an incremental one."""
+"""Writes changes into tables: staging ones of what is read whole, live ones of what changed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from shared.domain.changes import Change, Delete, RecordProblem, Upsert
+from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
 from shared.domain.checkpoints import Mode
 from shared.domain.tallies import Tally
 from shared.ports.sink import WriteResult
-from shared.sinks.warehouse import names
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
 from shared.sinks.warehouse.keys import key_faults
 from shared.sinks.warehouse.ownership import Estate
@@ -32,35 +32,43 @@ class _Target:
     exists: bool
     is_saved: bool = True
 
+    @property
+    def replaces(self) -> bool:
+        """A record takes the place of the one with its key; else it must be the first."""
+        return self.owned.role is Role.LIVE or self.owned.repeats
+
 
 class TableWriter:
     """Writes the changes of one scope. What it remembers is void once its transaction is.
 
-    A full load fills a staging table per stream. An incremental one changes the live tables: a
-    record replaces its row, by a delete and an insert in the same transaction.
+    A full load fills a staging table per stream. An incremental one changes the live tables,
+    until a Truncate begins a stream again: from there on it is staged too. Where keys may come
+    again (a live table, a stream that repeats) a record replaces its row, by a delete and an insert
+    in the same transaction.
     """
 
     def __init__(self, estate: Estate, *, scope: str, mode: Mode, job_id: str) -> None:
         self._estate = estate
         self._scope = scope
         self._job_id = job_id
-        self._role = Role.STAGING if mode is Mode.FULL else Role.LIVE
+        self._is_full = mode is Mode.FULL
         self._targets: dict[str, _Target] = {}
 
     def write(self, connection: Connection, changes: Sequence[Change]) -> WriteResult:
         """Apply the changes in order; raise BrokenLoadError where they cannot become a table."""
+        by_stream: dict[str, list[Change]] = {}
+        for stream, run in groupby(changes, key=itemgetter(0)):
+            by_stream.setdefault(stream, []).extend(run)
         tally, problems = Tally(), list[RecordProblem]()
-        for (kind, stream), run in groupby(changes, key=lambda c: (c.__class__, c.stream)):
-            if kind is Upsert:
-                pairs = [(change[1], change[2]) for change in cast("Iterable[Upsert]", run)]
-                result = self._upsert(connection, stream, pairs)
-            elif kind is Delete:
-                keys = [change.key for change in cast("Iterable[Delete]", run)]
-                result = self._delete(connection, stream, keys)
-            else:
-                result = self._truncate(connection, stream)
-            tally += result.tally
-            problems += result.problems
+        for stream, its_changes in by_stream.items():
+            for is_truncate, run in groupby(its_changes, key=lambda c: c.__class__ is Truncate):
+                if is_truncate:
+                    *_, last = cast("Iterable[Truncate]", run)
+                    self._truncate(connection, last)
+                    continue
+                result = self._apply(connection, stream, cast("list[Upsert | Delete]", list(run)))
+                tally += result.tally
+                problems += result.problems
         return WriteResult(tally=tally, problems=problems)
 
     def flush(self, connection: Connection) -> None:
@@ -72,29 +80,39 @@ class TableWriter:
                 self._estate.registry.save(connection, target.owned)
                 target.is_saved = True
 
-    def _truncate(self, connection: Connection, stream: str) -> WriteResult:
-        target = self._target(connection, stream)
-        if self._role is Role.LIVE:
-            if target.exists:
-                self._estate.dialect.clear(connection, target.owned.table_name)
-        elif target.exists or target.owned.rejected:
-            self._estate.drop(connection, target.owned)
-            del self._targets[stream]
-            self._target(connection, stream)
-        return WriteResult(tally=Tally())
+    def _truncate(self, connection: Connection, change: Truncate) -> None:
+        """Begin a new staging table for the stream, whatever was staged of it before."""
+        stream = change.stream
+        staged = self._estate.registry.find(connection, stream, Role.STAGING)
+        if staged is not None:
+            self._estate.drop(connection, staged)
+        self._targets[stream] = self._staging(connection, stream, repeats=change.repeats)
 
-    def _delete(self, connection: Connection, stream: str, keys: list[str]) -> WriteResult:
-        target = self._target(connection, stream)
-        if target.exists:
-            self._estate.dialect.delete(connection, target.owned.table_name, keys)
-            target.owned.row_count = self._count(connection, target.owned)
-            target.is_saved = False
-        return WriteResult(tally=Tally(success=len(keys), deleted=len(keys)))
-
-    def _upsert(
-        self, connection: Connection, stream: str, pairs: list[tuple[str, Record]]
+    def _apply(
+        self, connection: Connection, stream: str, changes: Sequence[Upsert | Delete]
     ) -> WriteResult:
+        """Apply changes of one stream, in order."""
         target = self._target(connection, stream)
+        deleted = sum(change.__class__ is Delete for change in changes)
+        if not deleted and not target.replaces:
+            pairs = [(change[1], change[2]) for change in cast("Sequence[Upsert]", changes)]
+            return self._insert(connection, stream, target, pairs)
+        latest = {change[1]: change for change in changes}
+        gone = [key for key, change in latest.items() if change.__class__ is Delete]
+        if gone and target.exists:
+            table = target.owned.table_name
+            target.owned.row_count -= self._estate.dialect.delete(connection, table, gone)
+            target.is_saved = False
+        left = [(c[1], c[2]) for c in latest.values() if isinstance(c, Upsert)]
+        result = self._insert(connection, stream, target, left)
+        passed_over = len(changes) - len(left)
+        return replace(result, tally=result.tally + Tally(success=passed_over, deleted=deleted))
+
+    def _insert(
+        self, connection: Connection, stream: str, target: _Target, pairs: list[tuple[str, Record]]
+    ) -> WriteResult:
+        if not pairs:
+            return WriteResult(tally=Tally())
         owned = target.owned
         faults = key_faults(pairs)
         problems = [
@@ -104,7 +122,7 @@ class TableWriter:
         if faults:
             pairs = [pair for row, pair in enumerate(pairs) if row not in faults]
         records = dict(pairs)
-        if len(records) < len(pairs) and self._role is Role.STAGING:
+        if len(records) < len(pairs):
             ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
             raise repeated(stream, f"{key!r}")
         dialect = self._estate.dialect
@@ -116,8 +134,8 @@ class TableWriter:
             storage=dialect,
         )
         self._shape(connection, target, packed.added)
-        if self._role is Role.LIVE:
-            dialect.delete(connection, owned.table_name, packed.keys)
+        if target.replaces:
+            owned.row_count -= dialect.delete(connection, owned.table_name, packed.keys)
         beside: list[Sequence[Any]] = [] if packed.extras is None else [packed.extras]
         try:
             dialect.insert(
@@ -128,7 +146,7 @@ class TableWriter:
                 with_companion=packed.extras is not None,
             )
         except Exception as error:
-            if self._role is Role.STAGING and is_integrity_error(error):
+            if not target.replaces and is_integrity_error(error):
                 raise repeated(stream, translated(error).message) from None
             raise
         rejected = len(faults) + packed.rejected
@@ -145,15 +163,24 @@ class TableWriter:
         target = self._targets.get(stream)
         if target is None:
             estate = self._estate
-            owned = estate.registry.find(connection, stream, self._role)
+            owned = estate.registry.find(connection, stream, Role.STAGING)
+            if owned is None and not self._is_full:
+                owned = estate.registry.find(connection, stream, Role.LIVE)
             if owned is not None:
                 target = _Target(owned, exists=True)
+            elif self._is_full:
+                target = self._staging(connection, stream, repeats=False)
             else:
-                add = estate.add_staging if self._role is Role.STAGING else estate.add_live
-                owned = add(connection, stream, scope=self._scope, job_id=self._job_id)
+                owned = estate.add_live(connection, stream, scope=self._scope, job_id=self._job_id)
                 target = _Target(owned, exists=False)
             self._targets[stream] = target
         return target
+
+    def _staging(self, connection: Connection, stream: str, *, repeats: bool) -> _Target:
+        owned = self._estate.add_staging(
+            connection, stream, scope=self._scope, job_id=self._job_id, repeats=repeats
+        )
+        return _Target(owned, exists=False)
 
     def _shape(self, connection: Connection, target: _Target, added: Sequence[Column]) -> None:
         """Create the table, or add to it the columns it lacks."""
@@ -161,17 +188,11 @@ class TableWriter:
         if not target.exists:
             dialect.create(connection, owned.table_name, [*owned.columns, *added])
             target.exists = True
-            if self._role is Role.LIVE:
-                index = names.index_name(
-                    owned.target_name, self._estate.instance_id, owned.generation
-                )
-                dialect.seal(connection, owned.table_name, index=index)
+            if target.replaces:
+                self._estate.seal(connection, owned)
         elif added:
             dialect.add(connection, owned.table_name, added)
         owned.columns += added
-
-    def _count(self, connection: Connection, owned: OwnedTable) -> int:
-        return self._estate.dialect.count(connection, owned.table_name)
 
 
 def repeated(stream: str, what: str) -> BrokenLoadError:
