@@ -37,6 +37,8 @@ from local.sandbox.linkhub import linkhub_app
 from local.sandbox.linkhub.app import problem_body
 from local.sandbox.oauth.clients import Client
 from local.sandbox.oauth.settings import Settings
+from local.sandbox.powerbi import powerbi_app
+from local.sandbox.powerbi.errors import error_body as powerbi_error
 from local.sandbox.state import read_private, write_private
 from local.sandbox.web import json_response
 
@@ -70,6 +72,7 @@ class Secrets:
     hubspot_client_secret: str
     entra_client_id: str
     entra_client_secret: str
+    powerbi_token: str
 
     @classmethod
     def load(cls, path: Path) -> Secrets:
@@ -81,6 +84,7 @@ class Secrets:
             "hubspot_client_secret": str(uuid.uuid4()),
             "entra_client_id": str(uuid.uuid4()),
             "entra_client_secret": secrets.token_urlsafe(30),
+            "powerbi_token": f"pbi-{uuid.uuid4()}",
         }
         kept = orjson.loads(read_private(path) or b"{}")
         if made.keys() - kept.keys():
@@ -116,6 +120,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
         settings=entra_oauth,
         faults=faults,
     )
+    powerbi = powerbi_app(token=known.powerbi_token, entra=entra, faults=faults)
     linkhub = linkhub_app(key=known.linkhub_key, state_dir=options.state_dir, faults=faults)
     issuer = issuer_app(url=f"{url}/issuer", state_dir=options.state_dir, faults=faults)
     convex = convex_app(state_dir=options.state_dir, zip_file=options.convex_zip, faults=faults)
@@ -143,6 +148,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
                     "redirectUris": entra_oauth.redirect_uris,
                 },
             },
+            "powerbi": {"url": f"{url}/powerbi", "token": known.powerbi_token},
             "linkhub": {"url": f"{url}/linkhub", "key": known.linkhub_key},
             "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
             "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
@@ -159,6 +165,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
             *_control_routes(directory, faults, requests),
             Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
             Mount("/entra", door("entra", entra.app(), entra_error)),
+            Mount("/powerbi", door("powerbi", powerbi, powerbi_error)),
             Mount("/linkhub", door("linkhub", linkhub, problem_body)),
             Mount("/issuer", door("issuer", issuer, issuer_error)),
         ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -36,7 +36,10 @@ _CORRELATION_HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What an error answer says; '' and None where it does not. `body` is {} unless JSON."""
+    """What an error answer says; '' and None where it does not. `body` is {} unless JSON.
+
+    `headers` are for what a vendor says there only; their names match in any case.
+    """
 
     status: int
     message: str = ""
@@ -44,6 +47,7 @@ class Failure:
     correlation_id: str = ""
     retry_after: float | None = None
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Classify = Callable[[Failure, str], SyncError | None]
@@ -96,6 +100,7 @@ def read_failure(response: httpx.Response) -> Failure:
         correlation_id=correlation_id[:_LONGEST_ID],
         retry_after=parse_retry_after(headers.get("retry-after")),
         body=body,
+        headers=headers,
     )
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from local.sandbox.convex import DEPLOY_KEY
 from shared.errors import AuthError, PermanentError, SyncError, TransientError
-from tests import convex_kit
+from tests import convex_kit, powerbi_kit
 from tests.sandbox_kit import running_sandbox
 
 
@@ -97,6 +97,20 @@ def _convex(folder: Path) -> Iterator[Emulator]:
         )
 
 
+@contextmanager
+def _powerbi(folder: Path) -> Iterator[Emulator]:
+    with running_sandbox(folder, deals=1) as sandbox:
+        entry = sandbox.directory["powerbi"]
+        unlimited = {"per_minute": 0}  # the suite does not really wait
+        httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
+        yield Emulator(
+            credentials={"access_token": entry["token"]},
+            options={"base_url": f"{entry['url']}/v1.0/myorg", "page_rows": "900"},
+            fault=lambda kind, **options: sandbox.fault("powerbi", kind, **options),
+            heal=sandbox.heal,
+        )
+
+
 CASES = (
     ProviderCase(
         slug="hubspot",
@@ -130,6 +144,34 @@ CASES = (
             FaultCase(kind="expired", options={"count": 1}),
             FaultCase(kind="expired", ends_in=TransientError),
             FaultCase(kind="no_ranges"),
+        ),
+    ),
+    ProviderCase(
+        slug="powerbi",
+        scope=f"{powerbi_kit.AVIATION}/{powerbi_kit.FLIGHTS}/planes",
+        start=_powerbi,
+        bad_credentials={"access_token": "pbi-00000000-0000-0000-0000-000000000000"},
+        least_pages=4,
+        faults=(
+            FaultCase(kind="said_cut", options={"place": "top", "count": 1}),
+            FaultCase(kind="said_cut", options={"place": "result", "count": 1}),
+            FaultCase(kind="said_cut", options={"place": "table", "count": 1}),
+            FaultCase(kind="said_cut", options={"place": "top"}, ends_in=PermanentError),
+            FaultCase(kind="said_cut", options={"place": "result"}, ends_in=PermanentError),
+            FaultCase(kind="said_cut", options={"place": "table"}, ends_in=PermanentError),
+            FaultCase(kind="silent_cut"),
+            FaultCase(kind="wrong_count", options={"count": 1}),
+            FaultCase(kind="wrong_count", ends_in=PermanentError),
+            FaultCase(kind="no_info_view", ends_in=PermanentError),
+            FaultCase(kind="query_failed", ends_in=PermanentError),
+            FaultCase(kind="empty_refusal", ends_in=AuthError),
+            FaultCase(kind="empty_refusal", options={"status": 401}, ends_in=AuthError),
+            FaultCase(kind="token_expired", ends_in=AuthError),
+            FaultCase(kind="hidden", ends_in=PermanentError),
+            FaultCase(kind="no_refresh_history"),
+            FaultCase(kind="nulls_left_out"),
+            FaultCase(kind="malformed", options={"count": 2, "path": "/executeQueries"}),
+            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
         ),
     ),
 )
