@@ -9,6 +9,7 @@ from functions import (
     jobs,
     logs,
     oauth,
+    openapi,
     profiles,
     providers,
     queues,
@@ -18,6 +19,7 @@ from functions import (
 
 BLUEPRINTS = (
     health.bp,
+    openapi.bp,
     providers.bp,
     profiles.bp,
     instances.bp,

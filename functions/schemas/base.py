@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from shared.domain.paging import Slice
 
@@ -20,9 +20,19 @@ Item = TypeVar("Item")
 DomainItem = TypeVar("DomainItem")
 
 
+@cache
+def to_camel(name: str) -> str:
+    """Return the name on the wire of what the domain calls `name`."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
     """Base of every answer."""
+
+    # Pydantic, which makes the JSON Schemas of the API document, reads the names on the wire here.
+    __pydantic_config__: ClassVar[Any] = {"alias_generator": to_camel}
 
     @property
     def etag(self) -> str:
@@ -58,13 +68,6 @@ class Document:
 
     text: str
     media_type: str = "application/json"
-
-
-@cache
-def to_camel(name: str) -> str:
-    """Return the name on the wire of what the domain calls `name`."""
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
 
 
 def to_json(answer: Wire) -> str:

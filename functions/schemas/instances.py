@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, Self
 
 from functions.schemas.base import Wire, to_camel
+from shared.domain.instances import Frequency, InstanceStatus, SetupStep
 from shared.domain.instances import Instance as DomainInstance
+from shared.domain.providers import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +21,12 @@ class Instance(Wire):
     provider: str
     connection_key: str
     name: str
-    setup_step: str
-    status: str
+    setup_step: SetupStep
+    status: InstanceStatus
     status_reason: str
-    sync_direction: str
+    sync_direction: Direction
     destination: str
-    frequency: str
+    frequency: Frequency
     frequency_details: Mapping[str, Any]
     time_zone: str
     policies: Mapping[str, Any]

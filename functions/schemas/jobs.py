@@ -8,6 +8,7 @@ from typing import Self
 
 from functions.schemas.base import Wire
 from shared.domain import jobs as domain_jobs
+from shared.domain.checkpoints import Mode
 from shared.domain.tallies import Tally
 
 
@@ -34,10 +35,10 @@ class Job(Wire):
 
     id: str
     instance_id: str
-    kind: str
-    mode: str
-    trigger: str
-    status: str
+    kind: domain_jobs.JobKind
+    mode: Mode
+    trigger: domain_jobs.JobTrigger
+    status: domain_jobs.JobStatus
     attempts: int
     not_before: datetime | None
     cancel_requested_at: datetime | None
@@ -74,7 +75,7 @@ class Log(Wire):
     stream: str
     entity: str
     status: str
-    mode: str
+    mode: Mode
     success: bool
     counts: Counts
     error_message: str
@@ -117,7 +118,7 @@ class DeadLetter(Wire):
     queue: str
     error_class: str
     error: str
-    state: str
+    state: domain_jobs.DeadLetterState
     created_at: datetime
     updated_at: datetime
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from functions.schemas.base import Wire
 from functions.schemas.instances import Instance
 from functions.schemas.jobs import Job
+from shared.domain.checkpoints import Mode
+from shared.domain.selections import DriftPolicy
 
 if TYPE_CHECKING:
     from shared.domain import instances, jobs
@@ -215,8 +217,8 @@ class Table(Wire):
     table: str
     selected: bool
     offered: bool
-    mode: str
-    drift: str
+    mode: Mode
+    drift: DriftPolicy
     columns: list[str]
     row_count: int | None
 

@@ -31,7 +31,7 @@ from tests.world import MAPPINGS, Clock
 
 GOOD_KEY = "key-canary-5d1f0c7be2"
 ADMIN = "integrator.admin"
-PUBLIC = {"health", "ready", "come_back"}
+PUBLIC = {"health", "ready", "get_openapi", "come_back"}
 SPECS = (
     make_spec(api_key_label="API key"),
     make_spec(

@@ -16,6 +16,7 @@ STORAGE = "AzureWebJobsStorage"
 ROUTES = {
     "GET api/health",
     "GET api/ready",
+    "GET api/openapi.json",
     "GET api/v1/providers",
     "GET api/v1/providers/{slug}",
     "GET api/v1/me",
