@@ -9,8 +9,7 @@ from functions.bootstrap import app
 from functions.http_support import endpoint, from_camel
 from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
-from shared.services import connecting, instances
-from shared.services.steps import Versions
+from shared.services import connecting, instances, steps
 
 bp = func.Blueprint()
 
@@ -43,7 +42,7 @@ def get_instance(instance_id: str, caller: Caller) -> schemas.Instance:
 
 @bp.route("api/v1/instances/{instance_id}", methods=["DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint(status=204)
-def delete_instance(instance_id: str, caller: Caller, expected: Versions) -> None:
+def delete_instance(instance_id: str, caller: Caller, expected: steps.Versions) -> None:
     """Delete one of the caller's instances and its credentials."""
     instances.delete_instance(
         instance_id,
@@ -63,7 +62,7 @@ def delete_instance(instance_id: str, caller: Caller, expected: Versions) -> Non
 )
 @endpoint()
 def put_connection(
-    instance_id: str, caller: Caller, body: schemas.ConnectionInput, expected: Versions
+    instance_id: str, caller: Caller, body: schemas.ConnectionInput, expected: steps.Versions
 ) -> schemas.Connection:
     """Connect an instance by key; the key is tried live first and answered by nobody."""
     instance, check = connecting.connect_with_key(

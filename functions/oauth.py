@@ -9,8 +9,7 @@ from functions.bootstrap import app
 from functions.http_support import Redirect, endpoint, public_endpoint
 from shared.domain.profiles import Caller
 from shared.errors import ConflictError, NotFoundError, PreconditionError
-from shared.services import oauth, oauth_callback
-from shared.services.steps import Versions
+from shared.services import oauth, oauth_callback, steps
 
 bp = func.Blueprint()
 
@@ -77,7 +76,7 @@ def complete_sign_in(body: schemas.SignInInput, caller: Caller) -> schemas.Conne
     auth_level=func.AuthLevel.ANONYMOUS,
 )
 @endpoint(errors=(ConflictError, PreconditionError))
-def disconnect(instance_id: str, caller: Caller, expected: Versions) -> schemas.Instance:
+def disconnect(instance_id: str, caller: Caller, expected: steps.Versions) -> schemas.Instance:
     """Take the credentials away, at the provider too, and return the instance."""
     instance = oauth.disconnect(
         instance_id,

@@ -11,7 +11,7 @@ from shared.domain.field_mappings import FieldMapping
 from shared.domain.policies import Policies
 from shared.domain.profiles import Caller
 from shared.domain.selections import TableSelection
-from shared.services.steps import Versions
+from shared.services import steps
 
 bp = func.Blueprint()
 _INSTANCE = "api/v1/instances/{instance_id}"
@@ -45,7 +45,7 @@ def get_mappings(instance_id: str, caller: Caller) -> schemas.FieldMappings:
 @bp.route(f"{_INSTANCE}/mappings", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
 def put_mappings(
-    instance_id: str, caller: Caller, body: schemas.FieldMappingsInput, expected: Versions
+    instance_id: str, caller: Caller, body: schemas.FieldMappingsInput, expected: steps.Versions
 ) -> schemas.FieldMappings:
     """Save the rules, checked against both sides; step two of LinkHub's providers."""
     from shared.services.mappings import save_mappings
@@ -94,7 +94,7 @@ def get_tables(instance_id: str, caller: Caller) -> schemas.Tables:
 @bp.route(f"{_INSTANCE}/tables", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
 def put_tables(
-    instance_id: str, caller: Caller, body: schemas.TablesInput, expected: Versions
+    instance_id: str, caller: Caller, body: schemas.TablesInput, expected: steps.Versions
 ) -> schemas.Tables:
     """Choose the tables to load, none for all; step two of a warehouse's providers."""
     from shared.services import tables
@@ -131,7 +131,7 @@ def discover_tables(instance_id: str, caller: Caller) -> schemas.Job:
 @bp.route(f"{_INSTANCE}/sync-config", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
 def put_sync_config(
-    instance_id: str, caller: Caller, body: schemas.SyncConfigInput, expected: Versions
+    instance_id: str, caller: Caller, body: schemas.SyncConfigInput, expected: steps.Versions
 ) -> schemas.SyncConfig:
     """Say which way, when and by which policies to sync; step three."""
     from shared.services.sync_configs import save_sync_config
@@ -153,7 +153,9 @@ def put_sync_config(
 
 @bp.route(f"{_INSTANCE}/activate", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def activate_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Activation:
+def activate_instance(
+    instance_id: str, caller: Caller, expected: steps.Versions
+) -> schemas.Activation:
     """Test all of it live, then start syncing: a first, full job is queued; step four."""
     from shared.services import activation
 
@@ -171,7 +173,7 @@ def activate_instance(instance_id: str, caller: Caller, expected: Versions) -> s
 
 @bp.route(f"{_INSTANCE}/pause", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def pause_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Instance:
+def pause_instance(instance_id: str, caller: Caller, expected: steps.Versions) -> schemas.Instance:
     """Stop syncing until somebody resumes; a run under way goes on to its end."""
     from shared.services import activation
 
@@ -187,7 +189,7 @@ def pause_instance(instance_id: str, caller: Caller, expected: Versions) -> sche
 
 @bp.route(f"{_INSTANCE}/resume", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @endpoint()
-def resume_instance(instance_id: str, caller: Caller, expected: Versions) -> schemas.Instance:
+def resume_instance(instance_id: str, caller: Caller, expected: steps.Versions) -> schemas.Instance:
     """Sync again, by schedule too, after a pause or a failure."""
     from shared.services import activation
 

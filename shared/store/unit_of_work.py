@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 from sqlalchemy import Connection
 
-from shared.store.repositories.checkpoints import SqlCheckpointRepository
-from shared.store.repositories.dead_letters import SqlDeadLetterRepository
-from shared.store.repositories.discoveries import SqlDiscoveryRepository
-from shared.store.repositories.history import SqlAuditRepository, SqlGenerationRepository
-from shared.store.repositories.instances import SqlInstanceRepository
-from shared.store.repositories.jobs import SqlJobRepository
-from shared.store.repositories.links import SqlLinkRepository
-from shared.store.repositories.logs import SqlLogRepository
-from shared.store.repositories.notifications import SqlNotificationRepository
-from shared.store.repositories.oauth_states import SqlOAuthStateRepository
-from shared.store.repositories.outbox import SqlOutboxRepository
-from shared.store.repositories.profiles import SqlProfileRepository
-from shared.store.repositories.providers import SqlProviderRepository
-from shared.store.repositories.rate_buckets import SqlRateBucketRepository
-from shared.store.repositories.secret_removals import SqlSecretRemovalRepository
-from shared.store.repositories.setup import SqlMappingRepository, SqlSelectionRepository
+from shared.store import repositories
 from shared.store.session import SqlSession
+
+Repository = TypeVar("Repository")
+
+
+class _Part(Generic[Repository]):
+    """A repository of the unit of work, loaded and made when it is first asked for."""
+
+    def __init__(self, load: Callable[[], Callable[[SqlSession], Repository]]) -> None:
+        self._load = load
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, uow: UnitOfWork, owner: type | None = None) -> Repository:
+        made = self._load()(uow._session)  # noqa: SLF001  it is a part of it
+        uow.__dict__[self._name] = made  # found there before this is asked again
+        return made
 
 
 class UnitOfWork:
@@ -29,26 +34,27 @@ class UnitOfWork:
     Opened by `Database.open_uow`. After an error, redo the whole of it in a new one.
     """
 
+    providers = _Part(lambda: repositories.SqlProviderRepository)
+    profiles = _Part(lambda: repositories.SqlProfileRepository)
+    instances = _Part(lambda: repositories.SqlInstanceRepository)
+    mappings = _Part(lambda: repositories.SqlMappingRepository)
+    selections = _Part(lambda: repositories.SqlSelectionRepository)
+    oauth_states = _Part(lambda: repositories.SqlOAuthStateRepository)
+    discoveries = _Part(lambda: repositories.SqlDiscoveryRepository)
+    secret_removals = _Part(lambda: repositories.SqlSecretRemovalRepository)
+    jobs = _Part(lambda: repositories.SqlJobRepository)
+    logs = _Part(lambda: repositories.SqlLogRepository)
+    checkpoints = _Part(lambda: repositories.SqlCheckpointRepository)
+    links = _Part(lambda: repositories.SqlLinkRepository)
+    dead_letters = _Part(lambda: repositories.SqlDeadLetterRepository)
+    audit = _Part(lambda: repositories.SqlAuditRepository)
+    generations = _Part(lambda: repositories.SqlGenerationRepository)
+    notifications = _Part(lambda: repositories.SqlNotificationRepository)
+    outbox = _Part(lambda: repositories.SqlOutboxRepository)
+    rate_buckets = _Part(lambda: repositories.SqlRateBucketRepository)
+
     def __init__(self, connection: Connection, *, read_only: bool = False) -> None:
         self._session = SqlSession(connection, read_only=read_only)
-        self.providers = SqlProviderRepository(self._session)
-        self.profiles = SqlProfileRepository(self._session)
-        self.instances = SqlInstanceRepository(self._session)
-        self.mappings = SqlMappingRepository(self._session)
-        self.selections = SqlSelectionRepository(self._session)
-        self.oauth_states = SqlOAuthStateRepository(self._session)
-        self.discoveries = SqlDiscoveryRepository(self._session)
-        self.secret_removals = SqlSecretRemovalRepository(self._session)
-        self.jobs = SqlJobRepository(self._session)
-        self.logs = SqlLogRepository(self._session)
-        self.checkpoints = SqlCheckpointRepository(self._session)
-        self.links = SqlLinkRepository(self._session)
-        self.dead_letters = SqlDeadLetterRepository(self._session)
-        self.audit = SqlAuditRepository(self._session)
-        self.generations = SqlGenerationRepository(self._session)
-        self.notifications = SqlNotificationRepository(self._session)
-        self.outbox = SqlOutboxRepository(self._session)
-        self.rate_buckets = SqlRateBucketRepository(self._session)
 
     def commit(self) -> None:
         """Make what was written durable and visible to others."""
