@@ -72,6 +72,8 @@ class Killer:
     rng: random.Random
     hits: Counter[str] = field(default_factory=Counter)
     """By job, the kills that met it running."""
+    killed: set[str] = field(default_factory=set)
+    """Runs that are dead."""
     places: list[str] = field(default_factory=list)
 
     def look(self) -> dict[str, State]:
@@ -87,16 +89,15 @@ class Killer:
 
         It goes on until any job has come so and so much further, or for up to `longest` seconds.
         """
-        before = self.look()
         self.wait(
             lambda now: any(
-                now[job].status == "running" and now[job].run_id != before[job].run_id
-                for job in now
+                state.status == "running" and state.run_id not in self.killed
+                for state in now.values()
             )
         )
         goals = {
             job: state.processed + self.rng.randrange(1, self.sizes[job] // 3)
-            for job, state in before.items()
+            for job, state in self.look().items()
         }
         end = time.monotonic() + self.rng.uniform(0, longest)
         self.wait(
@@ -111,6 +112,7 @@ class Killer:
         self.world.stack.kill_host()
         for job_id, state in self.look().items():
             self.hits[job_id] += state.status == "running"
+            self.killed.add(state.run_id)
             self.places.append(f"{job_id[-4:]} {state.status} at {state.processed}")
         self.world.stack.start_host()
 
