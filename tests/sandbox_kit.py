@@ -51,6 +51,11 @@ class Running:
         headers = {"Authorization": f"Bearer {entry['key']}", "X-LinkHub-Profile": profile}
         return _client(entry["url"], headers)
 
+    def graph(self) -> httpx.Client:
+        """Return a client of Microsoft Graph with the token that may do everything."""
+        entry = self.directory["graph"]
+        return _client(entry["url"], {"Authorization": f"Bearer {entry['token']}"})
+
     def issuer(self) -> httpx.Client:
         """Return a client of the issuer."""
         return _client(self.directory["issuer"]["url"])
@@ -61,9 +66,11 @@ def _client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
 
 
 @contextmanager
-def running_sandbox(state_dir: Path, *, deals: int = 300) -> Iterator[Running]:
+def running_sandbox(
+    state_dir: Path, *, deals: int = 300, tasks: int = 3_000
+) -> Iterator[Running]:
     """Run a sandbox on free ports for the length of the block."""
-    sandbox = Sandbox(Options(state_dir=state_dir, deals=deals))
+    sandbox = Sandbox(Options(state_dir=state_dir, deals=deals, tasks=tasks))
     ready = threading.Event()
     thread = threading.Thread(
         target=lambda: asyncio.run(sandbox.serve(ready.set)), name="sandbox", daemon=True

@@ -28,6 +28,8 @@ from local.sandbox.entra import Entra
 from local.sandbox.entra.errors import error_body as entra_error
 from local.sandbox.entra.settings import EntraSettings
 from local.sandbox.faults import Fault, Faults
+from local.sandbox.graph import error_body as graph_error
+from local.sandbox.graph import graph_app
 from local.sandbox.hubspot import hubspot_app
 from local.sandbox.hubspot.errors import error_body as hubspot_error
 from local.sandbox.issuer import issuer_app
@@ -58,6 +60,7 @@ class Options:
     port: int = 0
     convex_port: int = 0
     deals: int = 25_000
+    tasks: int = 3_000
     convex_zip: Path | None = None
     redirect_uris: tuple[str, ...] = ()
 
@@ -73,6 +76,7 @@ class Secrets:
     entra_client_id: str
     entra_client_secret: str
     powerbi_token: str
+    graph_token: str
 
     @classmethod
     def load(cls, path: Path) -> Secrets:
@@ -85,6 +89,7 @@ class Secrets:
             "entra_client_id": str(uuid.uuid4()),
             "entra_client_secret": secrets.token_urlsafe(30),
             "powerbi_token": f"pbi-{uuid.uuid4()}",
+            "graph_token": f"graph-{uuid.uuid4()}",
         }
         kept = orjson.loads(read_private(path) or b"{}")
         if made.keys() - kept.keys():
@@ -121,6 +126,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
         faults=faults,
     )
     powerbi = powerbi_app(token=known.powerbi_token, entra=entra, faults=faults)
+    graph = graph_app(token=known.graph_token, entra=entra, faults=faults, tasks=options.tasks)
     linkhub = linkhub_app(key=known.linkhub_key, state_dir=options.state_dir, faults=faults)
     issuer = issuer_app(url=f"{url}/issuer", state_dir=options.state_dir, faults=faults)
     convex = convex_app(state_dir=options.state_dir, zip_file=options.convex_zip, faults=faults)
@@ -149,6 +155,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
                 },
             },
             "powerbi": {"url": f"{url}/powerbi", "token": known.powerbi_token},
+            "graph": {"url": f"{url}/graph", "token": known.graph_token},
             "linkhub": {"url": f"{url}/linkhub", "key": known.linkhub_key},
             "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
             "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
@@ -166,6 +173,7 @@ def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIAp
             Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
             Mount("/entra", door("entra", entra.app(), entra_error)),
             Mount("/powerbi", door("powerbi", powerbi, powerbi_error)),
+            Mount("/graph", door("graph", graph, graph_error)),
             Mount("/linkhub", door("linkhub", linkhub, problem_body)),
             Mount("/issuer", door("issuer", issuer, issuer_error)),
         ],

@@ -46,7 +46,20 @@ def entra_oauth(resources: Mapping[str, Sequence[str]]) -> OAuthSpec:
 
 
 def tenant_of(answer: Mapping[str, Any]) -> str:
-    """Return the tenant id (`tid`) of the ID token, '' where there is none.
+    """Return the tenant id (`tid`) of the ID token, '' where there is none."""
+    return _claim(answer, "tid")
+
+
+def user_of(answer: Mapping[str, Any]) -> str:
+    """Return the person's object id (`oid`) of the ID token, '' where there is none.
+
+    For providers that show each person something else. Graph calls it the user's `id`.
+    """
+    return _claim(answer, "oid")
+
+
+def _claim(answer: Mapping[str, Any], name: str) -> str:
+    """Return a claim of the ID token.
 
     Its signature is not checked: it came from the token endpoint itself over TLS (OpenID Connect
     Core 1.0, section 3.1.3.7, item 6).
@@ -59,5 +72,5 @@ def tenant_of(answer: Mapping[str, Any]) -> str:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
     except ValueError:
         return ""
-    tenant = claims.get("tid") if isinstance(claims, dict) else None
-    return tenant if isinstance(tenant, str) else ""
+    value = claims.get(name) if isinstance(claims, dict) else None
+    return value if isinstance(value, str) else ""

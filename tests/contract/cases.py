@@ -111,6 +111,19 @@ def _powerbi(folder: Path) -> Iterator[Emulator]:
         )
 
 
+@contextmanager
+def _planner(folder: Path) -> Iterator[Emulator]:
+    with running_sandbox(folder, deals=1, tasks=160) as sandbox:
+        entry = sandbox.directory["graph"]
+        httpx.put(f"{entry['url']}/_limits", json={"page_size": 12}).raise_for_status()
+        yield Emulator(
+            credentials={"access_token": entry["token"]},
+            options={"base_url": entry["url"]},
+            fault=lambda kind, **options: sandbox.fault("graph", kind, **options),
+            heal=sandbox.heal,
+        )
+
+
 CASES = (
     ProviderCase(
         slug="hubspot",
@@ -172,6 +185,31 @@ CASES = (
             FaultCase(kind="nulls_left_out"),
             FaultCase(kind="malformed", options={"count": 2, "path": "/executeQueries"}),
             FaultCase(kind="clock_skew", options={"seconds": 86_400}),
+        ),
+    ),
+    ProviderCase(
+        slug="planner",
+        scope="tasks",
+        start=_planner,
+        bad_credentials={"access_token": "graph-00000000-0000-0000-0000-000000000000"},
+        least_pages=8,
+        faults=(
+            FaultCase(kind="repeated_link", ends_in=PermanentError),
+            FaultCase(kind="expired_link", ends_in=PermanentError),
+            FaultCase(kind="batch_throttled", options={"count": 3}),
+            FaultCase(kind="batch_throttled", ends_in=TransientError),
+            FaultCase(kind="forbidden", ends_in=AuthError),
+            FaultCase(kind="malformed", options={"count": 2}),
+            FaultCase(kind="malformed", options={"count": 2, "path": "/$batch"}),
+            FaultCase(kind="truncated", options={"count": 2, "path": "/$batch"}),
+            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
+            FaultCase(kind="server_error", options={"status": 504, "count": 3}),
+            FaultCase(kind="server_error", options={"status": 403}, ends_in=AuthError),
+            FaultCase(kind="server_error", options={"status": 400}, ends_in=PermanentError),
+            FaultCase(kind="conflict"),
+            FaultCase(kind="edited"),
+            FaultCase(kind="quota"),
+            FaultCase(kind="late_create"),
         ),
     ),
 )
