@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from threading import Thread
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 AUDIENCE = "linkhub-integrator"
@@ -70,6 +74,27 @@ class Issuer:
         return jwt.encode(
             self.claims(**changes), key or rsa_key(), algorithm=algorithm, headers={"kid": kid}
         )
+
+
+def unsigned_token(
+    issuer: Issuer, header: dict[str, Any], signature: bytes = b"", **changes: Any
+) -> str:
+    """Return a token whose header is not what a library would write."""
+    claims = json.dumps(issuer.claims(**changes)).encode()
+    parts = (json.dumps(header).encode(), claims, signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def hmac_token(issuer: Issuer, **changes: Any) -> str:
+    """Return a token signed by HS256 with the issuer's public key as the shared secret."""
+    public = (
+        rsa_key()
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    head, payload, _ = unsigned_token(issuer, {"alg": "HS256", "kid": "k1"}, **changes).split(".")
+    made = hmac.new(public, f"{head}.{payload}".encode(), hashlib.sha256).digest()
+    return f"{head}.{payload}.{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""Who may call what."""
+"""Callers beyond the access matrix: odd headers, odd ids, no profile yet, odd roles."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +37,6 @@ BAD_HEADERS: dict[str, Callable[[Issuer], str | None]] = {
     "another scheme": lambda issuer: f"Basic {issuer.token()}",
     "no token": lambda _: "Bearer ",
     "not a token": lambda _: "Bearer let-me-in",
-    "expired": lambda issuer: f"Bearer {issuer.token(exp=int(time.time()) - 3600)}",
-    "for another audience": lambda issuer: f"Bearer {issuer.token(aud='another-api')}",
     "of another issuer": lambda issuer: f"Bearer {issuer.token(iss='https://evil.test')}",
     "signed by another key": lambda issuer: f"Bearer {issuer.token(key=rsa_key(1))}",
 }
@@ -47,15 +44,6 @@ BAD_HEADERS: dict[str, Callable[[Issuer], str | None]] = {
 
 def name_of(function: Indexed) -> str:
     return f"{function.method} {function.route}"
-
-
-def test_public_routes_are_exactly_these(world: HttpWorld) -> None:
-    """Only liveness, readiness and a provider's redirect are answered without a token."""
-    statuses = {
-        function.name: world.nobody.call(function.method, function.example).status
-        for function in http_functions()
-    }
-    assert {name for name, status in statuses.items() if status != 401} == PUBLIC
 
 
 @pytest.mark.parametrize("function", CLOSED, ids=name_of)
@@ -80,20 +68,6 @@ def test_the_scheme_may_be_written_in_any_case(world: HttpWorld) -> None:
     token = world.ada.token
     answer = Client(None).call("GET", "me", headers={"authorization": f"bearer {token}"})
     assert answer.status == 200
-
-
-@pytest.mark.parametrize("function", FOR_ADMINS, ids=name_of)
-def test_admin_routes_refuse_customers(world: HttpWorld, function: Indexed) -> None:
-    """A customer is told 403 on every admin route, for ids that exist or not."""
-    world.ada.call(function.method, function.example).problem(403, "forbidden")
-
-
-def test_there_are_admin_routes() -> None:
-    """The rule above looks at something."""
-    assert {function.name for function in FOR_ADMINS} == {
-        "list_dead_letters",
-        "replay_dead_letter",
-    }
 
 
 def test_only_the_role_itself_makes_an_admin(world: HttpWorld) -> None:
