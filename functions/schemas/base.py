@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -25,6 +25,17 @@ def to_camel(name: str) -> str:
     """Return the name on the wire of what the domain calls `name`."""
     first, *others = name.split("_")
     return first + "".join(other.capitalize() for other in others)
+
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _names(answer: type[Any]) -> tuple[str, ...]:
+    """Return the names of an answer's fields, looked up once: it is asked for every item."""
+    names = _NAMES.get(answer)
+    if names is None:
+        names = _NAMES[answer] = tuple(field.name for field in fields(answer))
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +56,7 @@ class Wire:
 
         `more` are the fields that `value` has not, or has in another form.
         """
-        names = [name for name in cls.__dataclass_fields__ if name not in more]
+        names = [name for name in _names(cls) if name not in more]
         return cls(**{name: getattr(value, name) for name in names}, **more)
 
 
@@ -77,7 +88,7 @@ def to_json(answer: Wire) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Wire):
-        return {to_camel(name): getattr(value, name) for name in value.__dataclass_fields__}
+        return {to_camel(name): getattr(value, name) for name in _names(type(value))}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     raise TypeError(f"{type(value).__name__} has no form on the wire.")
