@@ -187,12 +187,18 @@ class App:
     def _platform_options(self) -> Mapping[str, Mapping[str, str]]:
         """What providers are told by the platform, never by a customer."""
         settings = self.settings
+        entra = {
+            "authority_url": settings.entra_authority_url,
+            "tenant": settings.entra_tenant,
+        }
         return {
             "hubspot": {
                 "base_url": settings.hubspot_base_url,
                 "app_url": settings.hubspot_app_url,
                 "api_version": settings.hubspot_api_version,
-            }
+            },
+            "planner": entra,
+            "powerbi": entra,
         }
 
     @cached_property

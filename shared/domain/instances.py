@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -101,3 +101,17 @@ class InstanceState:
     next_sync_at: datetime | None = None
     last_error: str = ""
     failures_in_a_row: int = 0
+
+
+def without_refresh(state: InstanceState) -> InstanceState:
+    """Return the state with nothing left of refreshes: what they were of is not used any more."""
+    return replace(
+        state,
+        token_expires_at=None,
+        refresh_lease_id="",
+        refresh_lease_expires_at=None,
+        refresh_sent_at=None,
+        refresh_awaited_at=None,
+        refresh_not_before=None,
+        refresh_problem="",
+    )

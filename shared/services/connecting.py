@@ -8,7 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.domain.instances import Instance, InstanceState, InstanceStatus, SetupStep
+from shared.domain.checkpoints import Mode
+from shared.domain.ids import new_id
+from shared.domain.instances import (
+    Instance,
+    InstanceState,
+    InstanceStatus,
+    SetupStep,
+    StatusReason,
+    without_refresh,
+)
+from shared.domain.jobs import Job, JobTrigger
 from shared.domain.profiles import Caller
 from shared.domain.providers import AuthType
 from shared.domain.wizard import advance
@@ -131,24 +141,19 @@ def save_connection(
     `instance` is as the caller read it before its provider was asked. `secret_ref` names what
     `put_secret` kept. The provider's default mappings are written where there are none, as a
     starting point. Other options make the later steps due again, another account also clears what
-    was chosen for the old one; a completed set-up stays completed. Raises ConflictError for an
-    account `require_account` refuses, or where somebody changed the instance meanwhile.
+    was chosen for the old one; a completed set-up stays completed, and where it had to be connected
+    again it syncs within a minute. Raises ConflictError for an account `require_account` refuses,
+    or where somebody changed the instance meanwhile.
     """
     state = uow.instances.get_state(instance.id)
     require_account(instance, state, check, is_replacing=replace_account)
     is_other = bool(state.account) and state.account != check.account
     uow.instances.save_state(
         replace(
-            state,
+            without_refresh(state),
             account=check.account,
             secret_ref=secret_ref,
             token_expires_at=token_expires_at,
-            refresh_lease_id="",
-            refresh_lease_expires_at=None,
-            refresh_sent_at=None,
-            refresh_awaited_at=None,
-            refresh_not_before=None,
-            refresh_problem="",
             last_error="",
             failures_in_a_row=0,
         ),
@@ -163,6 +168,8 @@ def save_connection(
     is_same = not is_other and bool(state.secret_ref) and dict(options) == dict(instance.options)
     step = instance.setup_step if is_same else advance(instance.setup_step, SetupStep.CONNECTION)
     is_failed = instance.status is InstanceStatus.ERROR
+    if is_failed and instance.status_reason == StatusReason.NEEDS_RECONNECT:
+        _sync_again(uow, instance.id, now=now)
     return save_step(
         uow,
         replace(
@@ -180,6 +187,21 @@ def save_connection(
         after={"account": check.account, "options": dict(options)},
         now=now,
     )
+
+
+def _sync_again(uow: UnitOfWork, instance_id: str, *, now: datetime) -> None:
+    """Store the job that takes up what waited for the reconnect; the reaper queues it."""
+    if uow.jobs.find_open(instance_id) is None:
+        uow.jobs.add(
+            Job(
+                id=new_id(),
+                instance_id=instance_id,
+                mode=Mode.INCREMENTAL,
+                trigger=JobTrigger.RETRY,
+                created_at=now,
+                updated_at=now,
+            )
+        )
 
 
 def require_account(

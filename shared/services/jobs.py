@@ -6,7 +6,7 @@ import logging
 
 from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
-from shared.domain.instances import InstanceStatus, SetupStep
+from shared.domain.instances import InstanceStatus, SetupStep, StatusReason
 from shared.domain.jobs import Job, JobKind, JobTrigger, SyncLog
 from shared.domain.paging import ListQuery, Slice
 from shared.domain.profiles import Caller
@@ -37,6 +37,8 @@ def request_sync(
         require_step(instance.setup_step, SetupStep.COMPLETED)
         if instance.status is InstanceStatus.PAUSED:
             raise ConflictError(f"{instance.name} is paused: resume it first.")
+        if instance.status_reason == StatusReason.NEEDS_RECONNECT:
+            raise ConflictError(f"{instance.name} must be connected again first.")
         job = uow.jobs.find_open(instance.id)
         if job is not None and job.kind is JobKind.DISCOVER:
             raise ConflictError(f"{instance.name} is being looked at right now: try again soon.")

@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Final
 
 from shared.domain.ids import new_id
-from shared.domain.instances import Instance, InstanceStatus, SetupStep
+from shared.domain.instances import Instance, InstanceStatus, SetupStep, without_refresh
 from shared.domain.oauth import CODE_FORM, OAuthState, TokenGrant, TokenSet, provider_of_state
 from shared.domain.profiles import Caller
 from shared.errors import (
@@ -174,9 +174,7 @@ def disconnect(
         if open_job is not None:
             uow.jobs.request_cancel(open_job.id, now=moment)
         retire_secret(uow, state.secret_ref, instance_id=instance.id, now=moment)
-        uow.instances.save_state(
-            replace(state, secret_ref="", token_expires_at=None, refresh_problem=""), now=moment
-        )
+        uow.instances.save_state(replace(without_refresh(state), secret_ref=""), now=moment)
         saved = save_step(
             uow,
             replace(

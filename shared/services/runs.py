@@ -7,7 +7,8 @@ What a queue message leads to, by how the run ends:
     cancelled            job cancelled; what is committed stays
     TransientError       lease ended, attempt counted, raised: the host redelivers the message;
                          a known longer wait becomes a delayed message instead, no attempt burnt
-    AuthError            job failed, instance in error `needs_reconnect`
+    AuthError            job failed, instance in error `needs_reconnect`: nothing syncs before a
+                         person reconnects, and then a new job goes on from the checkpoint
     PermanentError       job failed, instance in error `sync_failed`
     LeaseLostError       nothing: another run owns the job
     anything else        a bug: counted as an attempt and raised, ends in the poison queue
@@ -156,6 +157,7 @@ class _Run:
         self._job = job
         self._ports = ports
         self._limits = ports.limits
+        self._secret_ref = ""
 
     def execute(self) -> None:
         ports = self._ports
@@ -175,7 +177,7 @@ class _Run:
             settlement.postpone(error, seconds=error.retry_after)
             self._send_again(error.retry_after)
         except AuthError as error:
-            settlement.fail(error, StatusReason.NEEDS_RECONNECT)
+            self._wait_for_reconnect(error, settlement)
         except SyncError as error:
             settlement.fail(error, StatusReason.SYNC_FAILED)
         except NotFoundError as error:
@@ -186,6 +188,16 @@ class _Run:
             raise RuntimeError(f"The run failed unexpectedly: {settlement.text(error)}") from None
         else:
             self._settle(outcome, settlement)
+
+    def _wait_for_reconnect(self, error: AuthError, settlement: Settlement) -> None:
+        """Fail the job and break the instance; go on where somebody reconnected meanwhile."""
+        with self._ports.open_uow(read_only=True) as uow:
+            present = uow.instances.get_state(self._job.instance_id).secret_ref
+        if self._secret_ref and present not in {"", self._secret_ref}:
+            settlement.postpone(error, seconds=0)
+            self._send_again(0)
+        else:
+            settlement.fail(error, StatusReason.NEEDS_RECONNECT)
 
     def _settle(self, outcome: Outcome | None, settlement: Settlement) -> None:
         if outcome is None:
@@ -208,6 +220,7 @@ class _Run:
         ports, job = self._ports, self._job
         with ports.open_uow(read_only=True) as uow:
             set_up = load_set_up(uow, job.instance_id)
+        self._secret_ref = set_up.state.secret_ref
         definition = ports.connector.find_provider(set_up.instance.provider)
         spec = definition.spec
         run_log = self._start_log(set_up, spec)
