@@ -44,7 +44,11 @@ FIELDS: Final[Mapping[str, Any]] = {
     "categories": ["crm"],
     "syncDirections": ["import"],
     "authType": "oauth2",
+    "sink": "linkhub",
     "apiKeyLabel": "Private app token",
+    "ConnectionOption.name": "region",
+    "ConnectionOption.label": "Region",
+    "default": "eu",
     "docsUrl": "https://developers.hubspot.com/docs",
     # instances
     "provider": "hubspot",

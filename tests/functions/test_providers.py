@@ -22,6 +22,23 @@ def test_one_provider_reads_like_its_entry_in_the_list(world: HttpWorld) -> None
     assert entry["syncDirections"] == ["import"]
 
 
+def test_an_entry_tells_what_a_wizard_has_to_ask(world: HttpWorld) -> None:
+    """Where records go decides its second step; options are named as the connection takes them."""
+    depot = world.ada.get("providers/depot").json
+    assert (depot["sink"], depot["severalInstances"]) == ("warehouse", True)
+    assert depot["options"] == [
+        {
+            "name": "deploymentUrl",
+            "label": "Deployment URL",
+            "required": True,
+            "isUrl": False,
+            "default": "",
+        },
+        {"name": "region", "label": "Region", "required": False, "isUrl": False, "default": "eu"},
+    ]
+    assert world.ada.get("providers/fake").json["sink"] == "linkhub"
+
+
 @pytest.mark.parametrize("slug", ["nobody", "hidden", "ключ", "x" * 300, "FAKE", "' OR 1=1"])
 def test_any_other_slug_is_unknown(world: HttpWorld, slug: str) -> None:
     """Unknown, hidden and impossible slugs look alike."""
