@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+from local.stack.consent import give_consent
+
 FINAL = {"success", "partial", "failed", "cancelled"}
 _POLL_SECONDS = 0.25
 
@@ -48,6 +50,24 @@ class ApiClient:
         instance_id = self.call("POST", "instances", {"provider": provider})["id"]
         body = {"apiKey": api_key, "options": options or {}}
         self.call("PUT", f"instances/{instance_id}/connection", body)
+        return self.set_up(instance_id)
+
+    def sign_in(self, provider: str) -> dict[str, Any]:
+        """Make an instance, sign in at the sandbox as a person does, and walk on; return it.
+
+        The provider's redirect goes to this client's own API: its port may not be the one that is
+        registered.
+        """
+        instance_id = self.call("POST", "instances", {"provider": provider})["id"]
+        link = self.call("POST", f"instances/{instance_id}/oauth/start")["authorizeUrl"]
+        back = httpx.URL(give_consent(link))
+        api = self._http.base_url
+        callback = back.copy_with(scheme=api.scheme, host=api.host, port=api.port)
+        onward = httpx.get(callback, timeout=60)
+        handed = dict(httpx.URL(onward.headers.get("location", "")).params)
+        if "code" not in handed:
+            raise ApiError(f"The sign-in came to nothing: {handed.get('error', onward.text[:500])}")
+        self.call("POST", "oauth/complete", handed)
         return self.set_up(instance_id)
 
     def set_up(self, instance_id: str) -> dict[str, Any]:

@@ -70,11 +70,14 @@ def run_demo(folder: Path, *, as_json: bool, keep: bool, convex_zip: Path | None
 
 
 def sync_both(stack: Stack) -> list[DemoJob]:
-    """Make a profile, walk the wizard for two instances, activate both and wait for their jobs."""
+    """Make a profile, walk the wizard for two instances, activate both and wait for their jobs.
+
+    HubSpot is signed in at, consent page included; Convex is connected by its key.
+    """
     directory = stack.directory
     with ApiClient(stack.api, stack.token()) as api:
         api.call("PUT", "me", {"name": "Ada's company", "timeZone": "Europe/Rome"})
-        hubspot = api.connect("hubspot", api_key=directory["hubspot"]["token"])
+        hubspot = api.sign_in("hubspot")
         convex = api.connect(
             "convex",
             api_key=directory["convex"]["deployKey"],

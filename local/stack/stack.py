@@ -19,6 +19,9 @@ import httpx
 from local.azurite import API_VERSION, AZURITE_HOME, ensure_installed, run_azurite
 from local.stack.processes import ROOT, Service, StackError, undisturbed
 
+USUAL_PORT = 7071
+DASHBOARD_URL = "http://localhost:5173"
+SIGN_INS = ("hubspot", "planner", "powerbi")
 SANDBOX_SECONDS = 120.0
 HOST_SECONDS = 60.0
 _NO_AZURE = {
@@ -147,6 +150,8 @@ class Stack:
             *("--port", str(options.sandbox_port)),
             *("--convex-port", str(options.convex_port)),
         ]
+        for provider in SIGN_INS:
+            sandbox_args += ["--redirect-uri", f"{self._public_url}/oauth/callback/{provider}"]
         if options.deals is not None:
             sandbox_args += ["--deals", str(options.deals)]
         if options.convex_zip is not None:
@@ -188,13 +193,32 @@ class Stack:
             "OIDC_AUDIENCE": directory["issuer"]["audience"],
             "LINKHUB_API_URL": directory["linkhub"]["url"],
             "LINKHUB_API_KEY": directory["linkhub"]["key"],
-            "HUBSPOT_BASE_URL": directory["hubspot"]["url"],
+            **self._sign_in_settings(),
             "ALLOW_PRIVATE_HOSTS": "true",
             "WORK_DIR": str(state / "work"),
             **_UNHURRIED,
             **_NO_AZURE,
             **(self._options.settings or {}),
         }
+
+    def _sign_in_settings(self) -> dict[str, str]:
+        hubspot, entra = self.directory["hubspot"], self.directory["entra"]
+        return {
+            "HUBSPOT_BASE_URL": hubspot["url"],
+            "HUBSPOT_APP_URL": hubspot["url"],
+            "HUBSPOT_CLIENT_ID": hubspot["oauth"]["clientId"],
+            "HUBSPOT_CLIENT_SECRET": hubspot["oauth"]["clientSecret"],
+            "ENTRA_AUTHORITY_URL": entra["url"],
+            "ENTRA_CLIENT_ID": entra["oauth"]["clientId"],
+            "ENTRA_CLIENT_SECRET": entra["oauth"]["clientSecret"],
+            "PUBLIC_URL": self._public_url,
+            "DASHBOARD_URL": DASHBOARD_URL,
+        }
+
+    @property
+    def _public_url(self) -> str:
+        """Where providers are told to send people back; they only ever see it in a redirect."""
+        return f"http://127.0.0.1:{self._options.host_port or USUAL_PORT}"
 
     def _launch(self, name: str, module: str, args: list[str]) -> Service:
         with undisturbed():

@@ -169,7 +169,8 @@ def _try_all(
     ) as connection:
         check = connection.check()
         streams = connection.discover() if definition.spec.sink is SinkKind.LINKHUB else ()
-    require_account(instance, state, check, is_replacing=False)
+    if check.account:  # the credentials are those that were bound; some checks cannot tell whose
+        require_account(instance, state, check, is_replacing=False)
     if definition.spec.sink is SinkKind.LINKHUB:
         with open_uow(read_only=True) as uow:
             mappings = uow.mappings.list_for(instance.id)
