@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,11 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import orjson
 import uvicorn
 
 from adapters.convex import PROVIDER
+from adapters.convex.values import decode_document
 from local.sandbox.convex import DEPLOY_KEY, convex_app, error_body
 from local.sandbox.convex.archive import write_export
 from local.sandbox.door import Door, Requests
@@ -75,6 +77,36 @@ class Server:
         self.opened.append(connection)
         return connection
 
+    def settle(self, **settings: Any) -> None:
+        """Set the plan (`pro` has data syncs) and the limits of a page."""
+        call(self.url, "PUT", "/_settings", json=settings).raise_for_status()
+
+    def mutate(self, *operations: dict[str, Any], seed: int = 0, count: int = 0) -> dict[str, Any]:
+        """Commit these operations together, then so many random ones of a seed."""
+        body: dict[str, Any] = {"operations": operations}
+        if count:
+            body["random"] = {"seed": seed, "count": count}
+        done: dict[str, Any] = (
+            call(self.url, "POST", "/_mutate", json=body).raise_for_status().json()
+        )
+        return done
+
+    def documents(self, stream: str) -> dict[str, dict[str, Any]]:
+        """Return a table's documents as they are now, by id, decoded as the adapter does it."""
+        component, _, table = stream.rpartition("/")
+        place = {"component": component, "table": table}
+        answer = call(self.url, "GET", "/_documents", params=place).raise_for_status()
+        found = {}
+        for line in answer.content.splitlines():
+            document = orjson.loads(line)
+            decode_document(document)
+            found[document["_id"]] = document
+        return found
+
+    def streams(self) -> set[str]:
+        """Return the tables that exist."""
+        return set(call(self.url, "GET", "/_state").json()["tables"])
+
     def answered(self, path: str) -> list[int]:
         """Return the status of every answer to paths that contain `path`."""
         report = self.requests.report().get("convex", {"requests": []})
@@ -91,6 +123,7 @@ def connect(
     work_dir: Path,
     *,
     key: str = DEPLOY_KEY,
+    source: str = "auto",
     selection: Mapping[str, Sequence[str]] | None = None,
     allow_private_hosts: bool = True,
     **changes: Any,
@@ -99,7 +132,7 @@ def connect(
     return PROVIDER.connect(
         ConnectRequest(
             credentials=Credentials(values={"api_key": key}),
-            options={"deployment_url": url},
+            options={"deployment_url": url, "source": source},
             selection=selection or {},
             work_dir=work_dir,
             allow_private_hosts=allow_private_hosts,
@@ -109,11 +142,13 @@ def connect(
 
 
 @contextmanager
-def serve(*, state_dir: Path, zip_file: Path | None) -> Iterator[Server]:
+def serve(
+    *, state_dir: Path, zip_file: Path | None, clock: Callable[[], float] = time.time
+) -> Iterator[Server]:
     """Run an emulator on a free port of the loopback until the block ends."""
     faults, requests = Faults(), Requests()
     app = Door(
-        convex_app(state_dir=state_dir, zip_file=zip_file, faults=faults),
+        convex_app(state_dir=state_dir, zip_file=zip_file, faults=faults, clock=clock),
         provider="convex",
         faults=faults,
         requests=requests,

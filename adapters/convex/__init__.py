@@ -1,7 +1,8 @@
-"""Convex into a warehouse, by the snapshot export that every plan offers.
+"""Convex into a warehouse: by data syncs, or by the snapshot exports that every plan offers.
 
-Start reading at `connection.py`. `snapshot.py` reads the ZIP, `exports.py` gets it here,
-`values.py` knows Convex's encodings.
+Start reading at `connection.py`. `sync_source.py` reads by data syncs, with the calls of
+`data_sync.py`. `snapshot_source.py` reads by exports: `exports.py` gets the ZIP here and
+`snapshot.py` reads it. `values.py` knows Convex's encodings.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ SPEC = ProviderSpec(
     docs_url="https://docs.convex.dev/cli/deploy-key-types",
     options=(
         ConnectionOption(name="deployment_url", label="Deployment URL", required=True, is_url=True),
+        ConnectionOption(
+            name="source", label="Source", default="auto", choices=("auto", "sync", "snapshot")
+        ),
     ),
     several_instances=True,
     single_scope=True,
-    incremental=False,
+    incremental=True,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from shared.errors import AuthError, PermanentError
@@ -14,12 +15,23 @@ _TYPES = frozenset({"prod", "dev", "preview"})
 _NAMELESS_TYPES = frozenset({"project", "team"})
 
 
+class Source(StrEnum):
+    """How a deployment is read. SYNC: data syncs, which need a Pro plan or an own back end.
+    SNAPSHOT: snapshot exports, which every plan has. AUTO: data syncs where there are any.
+    """
+
+    AUTO = "auto"
+    SYNC = "sync"
+    SNAPSHOT = "snapshot"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """A deployment of the cloud or a self-hosted back end. `url` ends without a slash."""
 
     url: str
     name: str
+    source: Source
     key: str = field(repr=False)
 
     @property
@@ -28,8 +40,11 @@ class Deployment:
         return urlsplit(self.url).netloc
 
 
-def read_deployment(*, url: str, key: str) -> Deployment:
-    """Return the deployment; raise PermanentError for the URL, AuthError for the key."""
+def read_deployment(*, url: str, key: str, source: str = "") -> Deployment:
+    """Return the deployment; raise PermanentError for URL and source, AuthError for the key.
+
+    `source` '' is `auto`.
+    """
     url = _checked_url(url.strip())
     name = _deployment_name(key)
     host = urlsplit(url).hostname or ""
@@ -39,7 +54,14 @@ def read_deployment(*, url: str, key: str) -> Deployment:
             f"The deploy key belongs to the deployment {name!a}, the URL to "
             f"{host.partition('.')[0]!a}: give the two of the same deployment."
         )
-    return Deployment(url=url, name=name, key=key)
+    return Deployment(url=url, name=name, key=key, source=_read_source(source.strip()))
+
+
+def _read_source(text: str) -> Source:
+    try:
+        return Source(text or Source.AUTO)
+    except ValueError:
+        raise PermanentError(f"The source must be one of {', '.join(Source)}.") from None
 
 
 def _checked_url(url: str) -> str:

@@ -45,7 +45,7 @@ def read_pages(
         changes=(),
         checkpoint=Checkpoint(),
         totals=totals,
-        problems=[_missing(stream) for stream in sorted(missing)],
+        problems=[missing_table(stream) for stream in sorted(missing)],
     )
 
 
@@ -86,7 +86,8 @@ def _read_table(
     return line
 
 
-def _missing(stream: str) -> RecordProblem:
+def missing_table(stream: str) -> RecordProblem:
+    """Return the problem of a wanted table that the deployment does not have."""
     return RecordProblem(
         stream=stream,
         key="",

@@ -13,13 +13,17 @@ from shared.domain.providers import ConnectionOption as DomainOption
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionOption(Wire):
-    """Something a person gives beside the credentials, under this name."""
+    """Something a person gives beside the credentials, under this name.
+
+    `choices`: the values it can have, none for any.
+    """
 
     name: str
     label: str
     required: bool
     is_url: bool
     default: str
+    choices: Sequence[str]
 
     @classmethod
     def of(cls, option: DomainOption) -> Self:

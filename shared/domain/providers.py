@@ -45,7 +45,7 @@ class Stream:
 class ConnectionOption:
     """Something beside the credentials a person gives, such as a deployment's URL.
 
-    `is_url`: the value must pass the egress guard.
+    `is_url`: the value must pass the egress guard. `choices`: the values it can have, () for any.
     """
 
     name: str
@@ -53,6 +53,7 @@ class ConnectionOption:
     required: bool = False
     is_url: bool = False
     default: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,8 @@ class RequestOptions(TypedDict, total=False):
     `ok`: the statuses hoped for (200 to 299). `repeatable`: whether sending it twice is the same
     as once (so for GET, PUT and DELETE, not for POST and PATCH); only then is it retried after
     it may have been processed. `rate`: its request limit, where it is not the client's. `timeout`
-    in seconds without a byte.
+    in seconds without a byte. `decode`: how the body of a JSON answer is read (`json.loads`); its
+    ValueError says that the body was garbled on its way.
     """
 
     params: Mapping[str, str | int | bool]
@@ -64,6 +65,7 @@ class RequestOptions(TypedDict, total=False):
     ok: Collection[int]
     repeatable: bool
     rate: Rate
+    decode: Callable[[bytes], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class _Call:
     ok: Collection[int]
     repeatable: bool
     rate: Rate | None
+    decode: Callable[[bytes], Any]
 
 
 class _AttemptFailedError(Exception):
@@ -201,6 +204,7 @@ class HttpClient:
             ok=options.get("ok", _OK),
             repeatable=options.get("repeatable", method.upper() in _REPEATABLE_METHODS),
             rate=options.get("rate", self._rate),
+            decode=options.get("decode", json.loads),
         )
 
     def _retry(self, call: _Call, attempt_once: Callable[[], T]) -> T:
@@ -279,7 +283,7 @@ class HttpClient:
 
     def _decode(self, call: _Call, response: httpx.Response) -> Any:
         try:
-            return json.loads(response.content)
+            return call.decode(response.content)
         except (ValueError, RecursionError):
             error = TransientError(
                 f"{self._name} answered {call.request.method} {call.request.url.path} with "

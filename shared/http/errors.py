@@ -38,10 +38,12 @@ _CORRELATION_HEADERS = (
 class Failure:
     """What an error answer says; '' and None where it does not. `body` is {} unless JSON.
 
-    `headers` are for what a vendor says there only; their names match in any case.
+    `headers` are for what a vendor says there only; their names match in any case. `path` is what
+    was called, without its query.
     """
 
     status: int
+    path: str = ""
     message: str = ""
     code: str = ""
     correlation_id: str = ""
@@ -95,6 +97,7 @@ def read_failure(response: httpx.Response) -> Failure:
     )
     return Failure(
         status=response.status_code,
+        path=response.request.url.path,
         message=message[:_LONGEST_VENDOR_TEXT],
         code=code[:_LONGEST_ID],
         correlation_id=correlation_id[:_LONGEST_ID],

@@ -91,6 +91,11 @@ def checked_options(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, s
         for option in spec.options
         if option.required and not given.get(option.name, "").strip()
     ]
+    errors += [
+        (f"options.{_wire_name(option.name)}", f"it must be one of {', '.join(option.choices)}")
+        for option in spec.options
+        if option.choices and given.get(option.name, option.default).strip() not in option.choices
+    ]
     if errors:
         text = "; ".join(f"{where}: {what}" for where, what in errors)
         raise InvalidInputError(f"The connection options are not right: {text}.", errors=errors)

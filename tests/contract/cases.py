@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,14 @@ class FaultCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCase:
-    """How the suite tests one provider.
+    """How the suite tests one provider, or one way of reading it.
 
     `start(folder)` runs its emulator, with data for at least `least_pages` pages. `bad_credentials`
     have the right form but open nothing. `can_get`: single records can be read; where not, `get`
-    is refused with PermanentError. `faults` are the emulator's own and the common ones with other
-    ends than usual; 401, 429, 503, slow and cut answers are tested for every provider anyway.
+    is refused with PermanentError. `incremental`: reads end with a watermark; None: as the spec
+    says. `variant` names one of several ways to read the provider. `faults` are the emulator's own
+    and the common ones with other ends than usual; 401, 429, 503, slow and cut answers are tested
+    for every provider anyway.
     """
 
     slug: str
@@ -63,6 +66,8 @@ class ProviderCase:
     bad_credentials: Mapping[str, str]
     least_pages: int = 3
     can_get: bool = True
+    incremental: bool | None = None
+    variant: str = ""
     faults: tuple[FaultCase, ...] = ()
 
 
@@ -81,17 +86,18 @@ def _hubspot(folder: Path) -> Iterator[Emulator]:
 
 
 @contextmanager
-def _convex(folder: Path) -> Iterator[Emulator]:
+def _convex(folder: Path, *, source: str, plan: str) -> Iterator[Emulator]:
     export = folder / "export.zip"
     convex_kit.small_export(export)
     with convex_kit.serve(state_dir=folder, zip_file=export) as server:
+        server.settle(plan=plan, pageRows=4)
 
         def fault(kind: str, *, count: int | None = None, **options: Any) -> None:
             server.fault(kind, count=count, **options)
 
         yield Emulator(
             credentials={"api_key": DEPLOY_KEY},
-            options={"deployment_url": server.url},
+            options={"deployment_url": server.url, "source": source},
             fault=fault,
             heal=server.faults.clear,
         )
@@ -143,10 +149,28 @@ CASES = (
     ),
     ProviderCase(
         slug="convex",
+        variant="data-sync",
         scope="*",
-        start=_convex,
+        start=partial(_convex, source="sync", plan="pro"),
         bad_credentials={"api_key": "prod:sandbox-animal-123|00000000"},
         can_get=False,
+        faults=(
+            FaultCase(kind="malformed", options={"count": 2, "path": "/api/v1/data/sync"}),
+            FaultCase(kind="cursor_expired", ends_in=TransientError),
+            FaultCase(kind="cursor_invalid", ends_in=TransientError),
+            FaultCase(kind="no_data_sync", ends_in=PermanentError),
+            FaultCase(kind="forbidden", ends_in=AuthError),
+            FaultCase(kind="server_error", options={"status": 503, "count": 3}),
+        ),
+    ),
+    ProviderCase(
+        slug="convex",
+        variant="snapshot",
+        scope="*",
+        start=partial(_convex, source="auto", plan="free"),
+        bad_credentials={"api_key": "prod:sandbox-animal-123|00000000"},
+        can_get=False,
+        incremental=False,
         faults=(
             FaultCase(kind="export_in_progress", options={"count": 2}),
             FaultCase(kind="malformed", options={"count": 2, "path": "/api/query"}),

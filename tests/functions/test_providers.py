@@ -33,8 +33,16 @@ def test_an_entry_tells_what_a_wizard_has_to_ask(world: HttpWorld) -> None:
             "required": True,
             "isUrl": False,
             "default": "",
+            "choices": [],
         },
-        {"name": "region", "label": "Region", "required": False, "isUrl": False, "default": "eu"},
+        {
+            "name": "region",
+            "label": "Region",
+            "required": False,
+            "isUrl": False,
+            "default": "eu",
+            "choices": [],
+        },
     ]
     assert world.ada.get("providers/fake").json["sink"] == "linkhub"
 

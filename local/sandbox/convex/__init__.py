@@ -1,5 +1,6 @@
-"""The Convex emulator: the snapshot export API of one deployment."""
+"""The Convex emulator: snapshot exports and data syncs of one deployment."""
 
-from local.sandbox.convex.app import DEPLOY_KEY, convex_app, error_body
+from local.sandbox.convex.app import DEPLOY_KEY, convex_app
+from local.sandbox.convex.errors import error_body
 
 __all__ = ["DEPLOY_KEY", "convex_app", "error_body"]

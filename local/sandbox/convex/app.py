@@ -1,4 +1,5 @@
-"""The emulator's HTTP side: the export API, the system query behind it, and discovery.
+"""The emulator's HTTP side: exports, the system query behind them, discovery, data syncs, and what
+only an emulator has: its plan, its limits and mutations.
 
 Paths, states and error codes are those of the open source back end (`crates/local_backend` of
 convex-backend) and of its command line tool (`cli/lib/convexExport.ts`).
@@ -6,6 +7,8 @@ convex-backend) and of its command line tool (`cli/lib/convexExport.ts`).
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -17,8 +20,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.sandbox.convex.control import Settings, control_routes
 from local.sandbox.convex.delivery import deliver
+from local.sandbox.convex.errors import error, error_body
 from local.sandbox.convex.exports import Desk, Source
+from local.sandbox.convex.streaming import Streaming
+from local.sandbox.convex.sync import Syncs
 from local.sandbox.faults import Faults
 from local.sandbox.web import json_response, read_object
 
@@ -37,43 +44,45 @@ _FAULTS = {
     "wrong_length": "A download of half the file that claims to be all of it.",
     "corrupt": "A download with a damaged byte in its middle.",
     "no_ranges": "A download that starts at the beginning whatever range was asked for.",
+    "cursor_expired": "400 DataSyncCursorExpired for a data sync that is gone on with.",
+    "cursor_invalid": "400 InvalidDataSyncCursor for a data sync that is gone on with.",
+    "no_data_sync": "404 for data syncs: a back end that is older than they are.",
 }
-_CODES = {
-    400: ("BadRequest", "The request cannot be understood."),
-    401: ("BadAdminKey", "The provided admin key was invalid for this instance"),
-    403: ("OperationNotPermitted", "You do not have permission to perform this operation."),
-    404: ("NotFound", "There is nothing at this address."),
-    429: ("RateLimited", "Too many requests: slow down."),
-    503: ("Overloaded", "The deployment is overloaded: try again."),
-}
+_CLIENT = re.compile(r"[\w-]+-\d+\.\d+\.\d+([-+][\w.-]+)?")
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-def error_body(status: int) -> dict[str, str]:
-    """Return the body Convex gives an error answer with this status."""
-    code, message = _CODES.get(
-        status, ("InternalServerError", "Your request couldn't be completed.")
-    )
-    return {"code": code, "message": message}
-
-
-def convex_app(*, state_dir: Path, zip_file: Path | None, faults: Faults) -> Starlette:
+def convex_app(
+    *,
+    state_dir: Path,
+    zip_file: Path | None,
+    faults: Faults,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
     """Return the emulator of one deployment, whose exports are `zip_file` or the sample.
 
-    The sample is written to `state_dir` once, when the first export is asked for.
+    The sample is written to `state_dir` once, when the first export is asked for. `clock` says how
+    long ago a data sync was called.
     """
     faults.declare(PROVIDER, **_FAULTS)
-    deployment = _Deployment(Source(state_dir=state_dir, zip_file=zip_file), faults)
+    source = Source(state_dir=state_dir, zip_file=zip_file)
+    deployment = _Deployment(source, faults)
+    settings = Settings()
+    syncs = Syncs(secret=DEPLOY_KEY.encode(), clock=clock)
+    streaming = Streaming(source=source, syncs=syncs, settings=settings, faults=faults)
     guarded = partial(_guarded, faults)
     return Starlette(
         routes=[
+            Route("/api/v1/data/sync", guarded(streaming.sync), methods=["POST"]),
+            Route("/api/v1/data/list_active_syncs", guarded(streaming.list_active)),
             Route("/api/export/request/zip", guarded(deployment.request_zip), methods=["POST"]),
             Route("/api/export/zip/{reference}", guarded(deployment.get_zip)),
             Route("/api/query", guarded(deployment.query), methods=["POST"]),
-            Route("/api/test_streaming_export_connection", guarded(deployment.test_connection)),
+            Route("/api/test_streaming_export_connection", guarded(streaming.test)),
             Route("/api/get_table_column_names", guarded(deployment.column_names)),
             Route("/api/json_schemas", guarded(deployment.json_schemas)),
             Route("/_state", deployment.state),
+            *control_routes(source=source, syncs=syncs, settings=settings),
         ]
     )
 
@@ -83,7 +92,7 @@ def _guarded(faults: Faults, handler: _Handler) -> _Handler:
 
     async def serve(request: Request) -> Response:
         if "authorization" not in request.headers:
-            return _error(
+            return error(
                 403,
                 "BadDeployKey",
                 f"The provided deploy key was invalid for deployment '{DEPLOYMENT}'.",
@@ -92,13 +101,12 @@ def _guarded(faults: Faults, handler: _Handler) -> _Handler:
             return json_response(error_body(401), 401)
         if faults.take(PROVIDER, "forbidden", method=request.method, path=request.url.path):
             return json_response(error_body(403), 403)
+        client = request.headers.get("convex-client")
+        if client is not None and not _CLIENT.fullmatch(client):
+            return error(400, "InvalidVersion", f"Failed to parse client version '{client}'.")
         return await handler(request)
 
     return serve
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    return json_response({"code": code, "message": message}, status)
 
 
 class _Deployment:
@@ -109,7 +117,7 @@ class _Deployment:
 
     async def request_zip(self, request: Request) -> Response:
         if self._desk.is_busy or self._take("export_in_progress"):
-            return _error(
+            return error(
                 400, "ExportInProgress", "There is already an export requested or in progress."
             )
         outcome, pace = "completed", 3
@@ -118,14 +126,14 @@ class _Deployment:
         if fault := self._take("export_slow"):
             pace = int(fault.number("polls", 10))
         component = request.query_params.get("component") or None
-        self._desk.request(component=component, pace=pace, outcome=outcome)
+        await run_in_threadpool(self._desk.request, component=component, pace=pace, outcome=outcome)
         return Response(status_code=200)
 
     async def query(self, request: Request) -> Response:
         try:
             asked = await read_object(request)
-        except (ValueError, TypeError) as error:
-            return _error(400, "BadJsonBody", str(error))
+        except (ValueError, TypeError) as cause:
+            return error(400, "BadJsonBody", str(cause))
         path = asked.get("path")
         if path != LATEST_EXPORT:
             message = f"Could not find public function for '{path}'."
@@ -133,24 +141,22 @@ class _Deployment:
         return json_response({"status": "success", "value": self._desk.look(), "logLines": []})
 
     async def get_zip(self, request: Request) -> Response:
-        state = self._desk.state_of(request.path_params["reference"])
-        if state is None or self._take("expired"):
-            return _error(404, "ExportNotFound", "The requested export was not found.")
+        found = self._desk.find(request.path_params["reference"])
+        if found is None or self._take("expired"):
+            return error(404, "ExportNotFound", "The requested export was not found.")
+        state, file = found
         if state != "completed":
-            return _error(400, "ExportNotComplete", "The requested export has not completed.")
+            return error(400, "ExportNotComplete", "The requested export has not completed.")
         spoilt = self._take({"wrong_length", "corrupt", "no_ranges"})
         return await run_in_threadpool(
             deliver,
-            self._source.path,
+            file,
             name=f"snapshot_{DEPLOYMENT}_{request.path_params['reference']}.zip",
             requested_range=request.headers.get("range", ""),
             spoil=spoilt.fault if spoilt else "",
         )
 
-    async def test_connection(self, request: Request) -> Response:  # noqa: ARG002 - a handler's
-        return json_response(None)
-
-    async def column_names(self, request: Request) -> Response:  # noqa: ARG002
+    async def column_names(self, request: Request) -> Response:  # noqa: ARG002 - a handler's
         found: dict[str, list[dict[str, Any]]] = {"": []}
         for stream, columns in (await run_in_threadpool(self._source.columns)).items():
             component, _, table = stream.rpartition("/")

@@ -50,14 +50,15 @@ def encode_line(document: Mapping[str, Any]) -> bytes:
     int and float stay apart (123, 123.0); bytes and the floats JSON lacks become `$bytes` and
     `$float`; ints beyond 64 bits raise TypeError, as Convex has none.
     """
-    return orjson.dumps(_encode(document), option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(encode_value(document), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _encode(value: Any) -> Any:
+def encode_value(value: Any) -> Any:
+    """Return a value as JSON can hold it, in Convex's export encoding."""
     if isinstance(value, Mapping):
-        return {key: _encode(item) for key, item in value.items()}
+        return {key: encode_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
+        return [encode_value(item) for item in value]
     if isinstance(value, bytes):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, float) and not math.isfinite(value):
@@ -144,6 +145,12 @@ def read_columns(path: Path, *, sample: int = 1000) -> dict[str, list[str]]:
                 names.update(dict.fromkeys(orjson.loads(line)))
             found[stream] = list(names)
     return found
+
+
+def export_lines(archive: zipfile.ZipFile) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield each stream of an opened export with the lines of its documents."""
+    for stream, entry in _streams(archive):
+        yield stream, _lines(archive, entry)
 
 
 def _streams(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:

@@ -66,5 +66,8 @@ def _entry(row: Mapping[Any, Any]) -> CatalogueEntry:
         categories=tuple(row["categories"]),
         oauth_scopes=tuple(row["oauth_scopes"]),
         directions=tuple(Direction(direction) for direction in row["sync_directions"]),
-        options=tuple(ConnectionOption(**option) for option in row["connection_options"]),
+        options=tuple(
+            ConnectionOption(**{**option, "choices": tuple(option["choices"])})
+            for option in row["connection_options"]
+        ),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.convex import SPEC
+from adapters.convex.deployment import Source
 from shared.domain.changes import Delete, Truncate
 from shared.domain.checkpoints import Checkpoint
 from shared.domain.fields import FieldType
@@ -16,10 +17,10 @@ COUNTS = {"cars": 7, "empty": 0, "wheels": 3, "shop/cars": 2, "shop/till/bills":
 
 
 def test_check_names_the_deployment_of_the_key(server: Server, work_dir: Path) -> None:
-    """The account is the deployment's name; one call proves the key."""
+    """The account is the deployment's name; one call each asks for data syncs and for exports."""
     checked = server.connect(work_dir).check()
     assert checked.account == "sandbox-animal-123"
-    assert server.answered("/api/") == [200]
+    assert server.answered("/api/") == [403, 200]
 
 
 def test_a_wrong_key_is_an_auth_error(server: Server, work_dir: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_wrong_key_is_an_auth_error(server: Server, work_dir: Path) -> None:
 
 def test_a_key_without_rights_is_told_which(server: Server, work_dir: Path) -> None:
     """403 names the rights the key must have."""
-    server.fault("forbidden")
+    server.fault("forbidden", path="/api/query")
     with pytest.raises(AuthError, match="deployment:backups:view"):
         server.connect(work_dir).check()
 
@@ -173,5 +174,8 @@ def test_the_egress_guard_stands(server: Server, work_dir: Path) -> None:
 
 
 def test_the_catalogue_entry_says_what_it_is() -> None:
-    """One cursor over all tables, full reads only, several deployments to a profile."""
-    assert (SPEC.single_scope, SPEC.incremental, SPEC.several_instances) == (True, False, True)
+    """One cursor over all tables, changes where there are data syncs, several deployments."""
+    assert (SPEC.single_scope, SPEC.incremental, SPEC.several_instances) == (True, True, True)
+    assert next(option for option in SPEC.options if option.name == "source").choices == tuple(
+        Source
+    )

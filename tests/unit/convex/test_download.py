@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.convex import connection as connection_module
 from adapters.convex import exports as exports_module
+from adapters.convex import snapshot_source
 from adapters.convex.exports import ExportApi, classify
 from local.sandbox.convex.archive import write_export
 from shared.errors import PermanentError, TransientError
@@ -156,7 +156,7 @@ def test_forgotten_downloads_are_removed(server: Server, work_dir: Path) -> None
     while "line" not in (next(pages).checkpoint.resume or {}):
         pass
     (mine,) = work_dir.iterdir()
-    old = time.time() - connection_module._STALE - 60
+    old = time.time() - snapshot_source._STALE - 60
     stale = mine.with_name(mine.name.replace(".zip", "0.part"))
     for path, at in ((stale, old), (work_dir / "other.zip", old)):
         path.write_bytes(b"x")

@@ -94,6 +94,7 @@ def test_no_key_is_refused_otherwise(server: Server) -> None:
 
 def test_discovery_calls_answer(server: Server) -> None:
     """Connection test, column names and schemas have the shapes of the real ones."""
+    server.settle(plan="pro")
     assert call(server.url, "GET", "/api/test_streaming_export_connection").json() is None
     names = call(server.url, "GET", "/api/get_table_column_names").json()["byComponent"]
     assert names["shop"] == [{"name": "cars", "columns": ["_id", "_creationTime", "n"]}]

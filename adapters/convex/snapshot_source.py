@@ -1,0 +1,146 @@
+"""Reads a deployment by a snapshot export: always everything, all tables of one moment."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from adapters.convex.exports import Export, ExportApi, GoneError, InProgressError
+from adapters.convex.pages import Selection, read_pages
+from adapters.convex.snapshot import Snapshot
+from shared.domain.changes import Page
+from shared.domain.checkpoints import Checkpoint
+from shared.errors import PermanentError, TransientError
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+"""Seconds between two looks at an export that is being made."""
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds of waiting for one export before it counts as stuck."""
+_STALE = 24 * 3600
+"""Seconds after which a download nobody came back for is removed."""
+
+
+class SnapshotSource:
+    """A page with no changes only notes how far the export or its download is, so that a run may
+    stop there and another one go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        api: ExportApi,
+        wanted: Selection,
+        work_dir: Path,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._url = url
+        self._api = api
+        self._wanted = wanted
+        self._work_dir = work_dir
+        self._sleep = sleep
+
+    def read(self, resume: Mapping[str, Any]) -> Iterator[Page]:
+        """Yield a whole snapshot of the wanted tables, or what is left of it.
+
+        An export that expired while its reading was interrupted is replaced by a new one, read
+        from the start: its Truncates void what came before.
+        """
+        try:
+            yield from self._read(resume)
+        except GoneError:
+            pass
+        else:
+            return
+        try:
+            yield from self._read({})
+        except GoneError as error:
+            raise TransientError(f"{error} The export is gone before it was read.") from None
+
+    def _read(self, resume: Mapping[str, Any]) -> Iterator[Page]:
+        if "export" not in resume:
+            start_ts = yield from self._obtain(resume)
+            resume = {"export": start_ts}
+        path = self._prepare_file(str(resume["export"]))
+        for _ in self._api.download(str(resume["export"]), path):
+            yield Page(changes=(), checkpoint=Checkpoint(resume=dict(resume)))
+        try:
+            snapshot = Snapshot.open(path)
+            try:
+                yield from read_pages(snapshot, resume=resume, wanted=self._wanted)
+            finally:
+                snapshot.close()
+        except PermanentError:
+            path.unlink(missing_ok=True)  # should it be the download's fault, the next one differs
+            raise
+        path.unlink(missing_ok=True)
+
+    def _obtain(self, resume: Mapping[str, Any]) -> Generator[Page, None, str]:
+        """Wait for an export; return its start. Each page notes which one is waited for.
+
+        `after` in the checkpoint is the id of the newest export before the one wanted ('' where
+        there was none), None while none could be asked for.
+        """
+        after: str | None = resume.get("after")
+        waited = float(resume.get("waited", 0))
+        is_new = after is None
+        pause = FIRST_PAUSE
+        while True:
+            if after is None:
+                after, is_new = self._request(), True
+            export = self._api.latest() if after is not None else None
+            if export is not None and export.id != after and not export.is_running:
+                if export.state == "completed":
+                    return export.start_ts
+                if is_new:
+                    _fail(export)
+                after = None  # it ended badly while nobody watched: ask for another one
+                continue
+            if waited > LONGEST_WAIT:
+                raise PermanentError(
+                    "Convex has not finished an export within a day: look at the backups of the "
+                    "deployment on the Convex dashboard."
+                )
+            self._sleep(pause)
+            waited += pause
+            pause = min(pause * 2, LONGEST_PAUSE)
+            yield Page(changes=(), checkpoint=Checkpoint(resume={"after": after, "waited": waited}))
+
+    def _request(self) -> str | None:
+        """Ask for an export; return the id of the one before it, None if none can be had now.
+
+        One that is being made already is taken over (most likely an earlier run asked for it),
+        unless it leaves components out; backups of the dashboard do not count as exports.
+        """
+        before = self._api.latest()
+        try:
+            self._api.request()
+        except InProgressError:
+            newest = before if before and before.is_running else self._api.latest()
+            is_ours = newest is not None and newest.is_running and not newest.component
+            return "" if is_ours else None
+        return before.id if before else ""
+
+    def _prepare_file(self, start_ts: str) -> Path:
+        """Return where this export belongs, with forgotten ones of this deployment removed."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        front = f"convex-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}-"
+        for other in self._work_dir.glob(f"{front}*"):
+            with suppress(FileNotFoundError):  # another run tidies too
+                if other.stat().st_mtime < time.time() - _STALE:
+                    other.unlink()
+        return self._work_dir / f"{front}{start_ts}.zip"
+
+
+def _fail(export: Export) -> NoReturn:
+    if export.state == "failed":
+        raise TransientError("Convex could not make the export; it will be asked for again.")
+    raise PermanentError(
+        f"The Convex export ended in state {export.state[:40]!a}: somebody stopped it. Start the "
+        "sync again when exports may run."
+    )
