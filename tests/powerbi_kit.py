@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from local.sandbox.powerbi.data import (
     SCRATCH,
     SENSORS,
 )
-from shared.domain.changes import Change, Page, RecordProblem
+from shared.domain.changes import Change, Page, RecordProblem, Upsert
 from shared.domain.checkpoints import Checkpoint
 from shared.ports.provider import Connection, ConnectRequest, Credentials
 from tests.http_kit import Sleeps
@@ -44,6 +46,7 @@ __all__ = [
     "FakePowerBI",
     "changes_of",
     "connect",
+    "keys_of",
     "problems_of",
     "read",
     "stream",
@@ -63,9 +66,9 @@ def stream(table: str, *, dataset: str = SALES_MODEL, workspace: str = SALES) ->
 class FakePowerBI(httpx.BaseTransport):
     """The emulator in memory; keeps the requests and answers; `meddle` runs before each."""
 
-    def __init__(self, *, token: str = TOKEN) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.faults = Faults()
-        self.app: Starlette = powerbi_app(token=token, entra=None, faults=self.faults)
+        self.app: Starlette = powerbi_app(token=TOKEN, entra=None, faults=self.faults, clock=clock)
         self.requests: list[httpx.Request] = []
         self.answers: list[httpx.Response] = []
         self.meddle: Callable[[httpx.Request], None] = lambda _request: None
@@ -108,8 +111,6 @@ class FakePowerBI(httpx.BaseTransport):
     @property
     def queries(self) -> list[str]:
         """The DAX that was sent."""
-        import json
-
         sent = [r for r in self.requests if r.url.path.endswith("/executeQueries")]
         return [json.loads(request.content)["queries"][0]["query"] for request in sent]
 
@@ -144,6 +145,11 @@ def read(
 def changes_of(pages: Sequence[Page]) -> list[Change]:
     """Return the changes of all pages in order."""
     return [change for page in pages for change in page.changes]
+
+
+def keys_of(pages: Sequence[Page]) -> list[str]:
+    """Return the keys of all upserts in order."""
+    return [change.key for change in changes_of(pages) if isinstance(change, Upsert)]
 
 
 def problems_of(pages: Sequence[Page]) -> list[RecordProblem]:

@@ -34,10 +34,14 @@ MOST_WORKSPACES = 50
 MOST_DATASETS = 25
 """Discovery asks each dataset two queries, of the 120 a minute that one person has in all."""
 
-_QUERIES, _PER_SECONDS = 120, 60
+_QUERIES, _PER_SECONDS = 116, 60
+"""Of the 120 a minute: requests may arrive closer together than they left."""
 _PREVIEW_ROWS = 200
 _QUERY_SECONDS = 180.0
 _PREVIEW_SECONDS = 30.0
+
+_NOT_OURS = (QueryError, RightsError, UnknownDatasetError)
+"""What refuses one dataset or workspace, and says nothing about the others."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,26 +85,27 @@ class PowerBIConnection:
     def discover(self) -> Sequence[Stream]:
         """Return the visible tables of the chosen datasets, which must not be too many.
 
-        A dataset the account may list but not query is left out. Raise PermanentError with what to
+        What the account may list but not open is left out. Raise PermanentError with what to
         do where there are more datasets than discovery asks, and whatever refused the only ones.
         """
         found: list[Stream] = []
-        refused: SyncError | None = None
-        for workspace, dataset in self._chosen_datasets():
+        refused: list[SyncError] = []
+        for workspace, dataset in self._chosen_datasets(refused):
             ref = DatasetRef(workspace=workspace.id, id=dataset.id)
             try:
                 schema = self._schema(ref)
-            except (QueryError, RightsError, UnknownDatasetError) as error:
-                _log.info("A dataset is left out of discovery: %s", error)
-                refused = refused or error
+            except _NOT_OURS as error:
+                refused.append(error)
                 continue
             place = f"{dataset.name}, {workspace.name}"
             found += [
                 Stream(name=name, label=f"{table.name} ({place})", fields=table.columns)
                 for name, table in schema.tables.items()
             ]
-        if refused is not None and not found:
-            raise refused
+        if refused and not found:
+            raise refused[0]
+        for reason in refused:
+            _log.info("Left out of discovery: %s", reason)
         return found
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
@@ -136,16 +141,21 @@ class PowerBIConnection:
         """Close all connections."""
         self._http.close()
 
-    def _chosen_datasets(self) -> Sequence[tuple[Named, Named]]:
+    def _chosen_datasets(self, refused: list[SyncError]) -> Sequence[tuple[Named, Named]]:
+        """Return the datasets to offer with their workspaces; workspaces that refuse add to
+        `refused`.
+        """
         workspaces = [one for one in self._api.workspaces() if _is_wanted(one, self._workspaces)]
         if len(workspaces) > MOST_WORKSPACES:
             raise _too_many(f"{len(workspaces)} workspaces", MOST_WORKSPACES, "workspaces")
-        found = [
-            (workspace, dataset)
-            for workspace in workspaces
-            for dataset in self._api.datasets(workspace.id)
-            if _is_wanted(dataset, self._datasets)
-        ]
+        found: list[tuple[Named, Named]] = []
+        for workspace in workspaces:
+            try:
+                datasets = self._api.datasets(workspace.id)
+            except _NOT_OURS as error:
+                refused.append(error)
+                continue
+            found += [(workspace, one) for one in datasets if _is_wanted(one, self._datasets)]
         if len(found) > MOST_DATASETS:
             raise _too_many(f"{len(found)} datasets", MOST_DATASETS, "workspaces or datasets")
         return found

@@ -96,14 +96,19 @@ class TableReader:
 
     def get(self, keys: Sequence[str]) -> Sequence[Change]:
         """Return the rows of these keys as they are now, in that order."""
-        found: dict[str, Row] = {}
         target = self._target
-        if not target.key:
-            entries = self._all_entries(replace(self.begin(), seen=0))
-            found = {to_text(entry.key): entry.record for entry in entries}
+        found = self._by_key(keys) if target.key else self._by_content()
+        return [
+            Upsert(target.stream, key, found[key]) if key in found else Delete(target.stream, key)
+            for key in keys
+        ]
+
+    def _by_key(self, keys: Sequence[str]) -> Mapping[str, Row]:
+        target = self._target
         types = [target.table.types[name] for name in target.key]
         values = [value for key in dict.fromkeys(keys) if (value := from_text(key, types))]
-        for start in range(0, len(values) if target.key else 0, _GET_KEYS):
+        found: dict[str, Row] = {}
+        for start in range(0, len(values), _GET_KEYS):
             query = dax.find(
                 target.table.name,
                 target.columns,
@@ -112,10 +117,10 @@ class TableReader:
             )
             for row in self._api.query(target.dataset, query):
                 found.setdefault(to_text(self._key_of(row)), self._record(row))
-        return [
-            Upsert(target.stream, key, found[key]) if key in found else Delete(target.stream, key)
-            for key in keys
-        ]
+        return found
+
+    def _by_content(self) -> Mapping[str, Row]:
+        return {to_text(entry.key): entry.record for entry in self._all_entries(self.begin())}
 
     def _next_entries(self, position: Position) -> list[_Entry]:
         """Return what follows a position; rows that share a key are one entry."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,9 +35,7 @@ class Limits:
 class Access:
     """Knows the tokens of Entra's emulator, and one for development that stands for Amélie."""
 
-    def __init__(
-        self, *, token: str, entra: Entra | None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, token: str, entra: Entra | None, clock: Callable[[], float]) -> None:
         self.limits = Limits()
         self._token = token
         self._entra = entra

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -47,10 +48,16 @@ KINDS = {
 }
 
 
-def powerbi_app(*, token: str, entra: Entra | None, faults: Faults) -> Starlette:
-    """Return the emulator; it knows the tokens of `entra` and `token`."""
+def powerbi_app(
+    *,
+    token: str,
+    entra: Entra | None,
+    faults: Faults,
+    clock: Callable[[], float] = time.monotonic,
+) -> Starlette:
+    """Return the emulator; it knows the tokens of `entra`, and `token`."""
     faults.declare(PROVIDER, **KINDS)
-    api = _Api(access=Access(token=token, entra=entra), faults=faults)
+    api = _Api(access=Access(token=token, entra=entra, clock=clock), faults=faults)
     routes = [
         Route(f"{ROOT}/groups", api.groups, methods=["GET"]),
         *(
