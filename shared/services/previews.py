@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.changes import Page, RecordProblem, Upsert
@@ -239,6 +240,8 @@ def _shown(record: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and isfinite(value):
         return value
     text = value if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"

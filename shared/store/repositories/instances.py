@@ -127,12 +127,16 @@ class SqlInstanceRepository:
         self._session.run(_change(instance_id).where(is_paused).values(**values))
 
     def heal(self, instance_id: str, *, now: datetime) -> None:
-        """Make an instance in status ERROR active again; any other stays as it is."""
-        self._session.run(
-            _change(instance_id)
-            .where(instances.c.status == InstanceStatus.ERROR)
-            .values(status=InstanceStatus.ACTIVE, status_reason="", updated_at=now)
-        )
+        """Make an instance in status ERROR active again, and forget what was wrong with it.
+
+        A paused one stays paused.
+        """
+        values = {"status_reason": "", "updated_at": now}
+        is_failed = instances.c.status == InstanceStatus.ERROR
+        is_paused = instances.c.status == InstanceStatus.PAUSED
+        healed = {"status": InstanceStatus.ACTIVE, **values}
+        self._session.run(_change(instance_id).where(is_failed).values(**healed))
+        self._session.run(_change(instance_id).where(is_paused).values(**values))
 
     def soft_delete(self, instance_id: str, *, now: datetime) -> None:
         """Make the instance as good as none; its jobs and logs stay."""

@@ -125,12 +125,27 @@ def test_a_machine_changes_the_status_without_the_version(database: Database) ->
 
 
 def test_a_paused_instance_is_not_healed(database: Database) -> None:
-    """Only a person ends a pause."""
+    """Only a person ends a pause; what machines find meanwhile is kept as the reason."""
     instance = seed_instance(database, status=InstanceStatus.PAUSED)
+    for reason in ("needs_reconnect", ""):
+        with database.open_uow() as uow:
+            if reason:
+                uow.instances.set_status(instance.id, InstanceStatus.ERROR, reason, now=LATER)
+            else:
+                uow.instances.heal(instance.id, now=LATER)
+            uow.commit()
+        found = stored(database, instance.id)
+        assert (found.status, found.status_reason) == (InstanceStatus.PAUSED, reason)
+
+
+def test_no_machine_touches_an_unfinished_set_up(database: Database) -> None:
+    """Whatever a look at its source ends with, the person in the wizard decides what is next."""
+    instance = seed_instance(database, status=InstanceStatus.SETUP_INCOMPLETE)
     with database.open_uow() as uow:
+        uow.instances.set_status(instance.id, InstanceStatus.ERROR, "sync_failed", now=LATER)
         uow.instances.heal(instance.id, now=LATER)
         uow.commit()
-    assert stored(database, instance.id).status is InstanceStatus.PAUSED
+    assert stored(database, instance.id) == instance
 
 
 def test_the_state_starts_empty_and_is_kept(database: Database) -> None:
