@@ -27,10 +27,7 @@ the caller stands.
 
 
 def build_document(functions: Iterable[Any]) -> dict[str, Any]:
-    """Return the document of these indexed functions; those without an HTTP trigger are left out.
-
-    Raise LookupError naming a field that has no example yet.
-    """
+    """Return the document of these indexed functions, without those no HTTP request triggers."""
     routes = list(routes_of(functions))
     models = Models(
         bodies={route.body_model: None for route in routes if route.body_model},

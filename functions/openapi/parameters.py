@@ -15,7 +15,11 @@ Parameter = dict[str, Any]
 _AN_ID: Final = "01993b1c-6d5e-7a41-9f0c-3f2b8a7d4e10"
 _SLUGS: Final = frozenset({"slug", "provider"})
 _TEXT: Final[Mapping[str, Any]] = {"type": "string"}
-_TIME: Final[Mapping[str, Any]] = {"type": "string", "format": "date-time"}
+_TIME: Final[Mapping[str, Any]] = {
+    "type": "string",
+    "anyOf": [{"format": "date-time"}, {"format": "date"}, {"const": ""}],
+}
+"""An empty parameter is as good as none."""
 
 LIST_PARAMETERS: Final[Mapping[str, Parameter]] = {
     "limit": {

@@ -12,6 +12,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
+from functions.openapi.examples import fields_without_example
 from functions.problems import INTERNAL, PROBLEM_TYPE, UNAVAILABLE
 from shared import errors
 from shared.services.settlements import BUG
@@ -90,6 +91,13 @@ def test_every_body_and_answer_has_an_example_that_fits_its_schema() -> None:
         assert not wrong, (name, wrong)
         seen += 1
     assert seen > 100
+
+
+def test_every_field_has_an_example_of_its_own() -> None:
+    """A new field of a body or an answer needs a line in functions/openapi/examples.py."""
+    schemas = dict(document()["components"]["schemas"])
+    del schemas["Problem"]
+    assert fields_without_example(schemas) == []
 
 
 def test_every_operation_says_what_it_does_and_where_it_belongs() -> None:
