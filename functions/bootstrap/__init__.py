@@ -8,104 +8,36 @@ settings.
 from __future__ import annotations
 
 import gc
-import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.domain.times import utc_now
-from shared.errors import PermanentError
+from functions.bootstrap.backends import Backends, needed
 
 if TYPE_CHECKING:
     from shared.domain.mapping import RecordMapper
     from shared.domain.rate_limits import RateLimit
     from shared.http.oauth import Registration
     from shared.ports.linkhub import LinkHubReader
-    from shared.ports.mailer import Mailer
-    from shared.ports.queue import JobQueue
     from shared.ports.sink import Sink
-    from shared.ports.tokens import TokenVerifier
-    from shared.ports.vault import Vault
     from shared.services.connections import Connector
     from shared.services.oauth_servers import OAuthServers
     from shared.services.rate_limiting import RateLimiter
     from shared.services.runs import RunPorts, SinkRequest
     from shared.services.streams import Discoverer
     from shared.services.token_refresh import TokenKeeper
-    from shared.settings import Settings
     from shared.sinks.linkhub import LinkHubClient
-    from shared.store.database import Database
-    from shared.store.unit_of_work import UnitOfWork
-
-_log = logging.getLogger(__name__)
 
 # Loading the product makes some hundred thousand objects that stay. With Python's own threshold
 # (700) the collector walks through them again and again: a sixth of a cold start.
 gc.set_threshold(100_000, 20, 20)
 
 
-class App:
+class App(Backends):
     """The product wired for one process; its parts may be shared by threads."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.now = utc_now
-
-    @cached_property
-    def database(self) -> Database:
-        """The app's SQL database."""
-        from shared.store.database import Database
-
-        token = None
-        if self.settings.database_use_managed_identity:
-            from shared.backends.azure_identity import sql_access_token
-
-            token = sql_access_token(self.settings.azure_client_id)
-        url = _needed(self.settings.database_url, "DATABASE_URL")
-        return Database(url, access_token=token)
-
-    def open_uow(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]:
-        """Return a new unit of work."""
-        return self.database.open_uow(read_only=read_only)
-
-    @cached_property
-    def queue(self) -> JobQueue:
-        """The queue of jobs."""
-        from shared.backends.storage_queue import StorageJobQueue
-
-        return StorageJobQueue(
-            connection_string=self.settings.storage_connection_string,
-            account_url=self.settings.storage_queue_url,
-            client_id=self.settings.azure_client_id,
-            api_version=self.settings.storage_api_version,
-        )
-
-    @cached_property
-    def vault(self) -> Vault:
-        """Key Vault where there is one, else the encrypted file."""
-        if self.settings.key_vault_url:
-            from shared.backends.key_vault import KeyVault
-
-            return KeyVault(self.settings.key_vault_url, client_id=self.settings.azure_client_id)
-        from shared.backends.local_vault import LocalVault
-
-        path = _needed(self.settings.local_vault_path, "KEY_VAULT_URL or LOCAL_VAULT_PATH")
-        return LocalVault(Path(path))
-
-    @cached_property
-    def verifier(self) -> TokenVerifier:
-        """Who checks callers' tokens."""
-        from shared.backends.oidc import OidcTokenVerifier
-
-        return OidcTokenVerifier(
-            issuer=_needed(self.settings.oidc_issuer, "OIDC_ISSUER"),
-            audience=_needed(self.settings.oidc_audience, "OIDC_AUDIENCE"),
-            admin_role=self.settings.oidc_admin_role,
-        )
 
     @cached_property
     def limiter(self) -> RateLimiter:
@@ -131,42 +63,6 @@ class App:
             name: RateLimit(name=name, per_minute=per_minute, burst=burst)
             for name, (per_minute, burst) in figures.items()
         }
-
-    @cached_property
-    def mailer(self) -> Mailer | None:
-        """Who delivers mails; None, which the log tells once, where SMTP is not set up."""
-        settings = self.settings
-        if not settings.smtp_host:
-            _log.warning("SMTP_HOST is not set: mails stay in the outbox.")
-            return None
-        from shared.backends.smtp_mailer import SmtpMailer
-
-        return SmtpMailer(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            sender=_needed(settings.smtp_from, "SMTP_FROM"),
-            user=settings.smtp_user,
-            password=self._smtp_password() if settings.smtp_user else "",
-            starttls=settings.smtp_starttls,
-        )
-
-    def _smtp_password(self) -> str:
-        if self.settings.smtp_password:
-            return self.settings.smtp_password
-        name = _needed(self.settings.smtp_password_secret, "SMTP_PASSWORD_SECRET")
-        return self.vault.get(name)["password"]
-
-    def ping_database(self) -> None:
-        """Return if SQL answers; anything raised, a missing setting too, means it does not."""
-        self.database.ping()
-
-    def ping_queue(self) -> None:
-        """Return if the queue service answers."""
-        self.queue.ping()
-
-    def ping_vault(self) -> None:
-        """Return if the vault answers."""
-        self.vault.ping()
 
     @cached_property
     def connector(self) -> Connector:
@@ -234,7 +130,7 @@ class App:
     ) -> Registration:
         from shared.http.oauth import Registration
 
-        _needed(client_id, setting)
+        needed(client_id, setting)
         secret = client_secret or self.vault.get(secret_name)["client_secret"]
         return Registration(client_id=client_id, client_secret=secret)
 
@@ -298,7 +194,7 @@ class App:
         from shared.sinks.warehouse import WarehouseSink
 
         return WarehouseSink(
-            url=_needed(self.settings.warehouse_url, "WAREHOUSE_URL"),
+            url=needed(self.settings.warehouse_url, "WAREHOUSE_URL"),
             instance_id=request.job.instance_id,
             run_id=request.job.run_id,
             table_prefix=request.set_up.instance.connection_key,
@@ -325,7 +221,7 @@ class App:
         from shared.sinks.linkhub import LinkHubClient
 
         return LinkHubClient(
-            base_url=_needed(self.settings.linkhub_api_url, "LINKHUB_API_URL"),
+            base_url=needed(self.settings.linkhub_api_url, "LINKHUB_API_URL"),
             api_key=self.linkhub_api_key,
             profile_id=profile_id,
             sleep=sleep,
@@ -337,7 +233,7 @@ class App:
         """LinkHub's API key: a local setting, else the vault's."""
         if key := self.settings.linkhub_api_key:
             return key
-        name = _needed(self.settings.linkhub_api_key_secret, "LINKHUB_API_KEY_SECRET")
+        name = needed(self.settings.linkhub_api_key_secret, "LINKHUB_API_KEY_SECRET")
         return self.vault.get(name)["api_key"]
 
 
@@ -349,9 +245,3 @@ def app() -> App:
 
     set_up_logging()
     return App(Settings.from_env())
-
-
-def _needed(value: str, name: str) -> str:
-    if not value:
-        raise PermanentError(f"The setting {name} is missing: the app cannot do this without it.")
-    return value
