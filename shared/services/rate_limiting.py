@@ -85,7 +85,8 @@ class RateLimiter:
             bucket = Bucket.full(limit, now=now) if found is None else found
             given, bucket = bucket.take(wanted, limit, now=now)
             if given:
-                uow.rate_buckets.save(key, limit.name, bucket, now=now)
+                store = uow.rate_buckets.add if found is None else uow.rate_buckets.save
+                store(key, limit.name, bucket, now=now)
                 uow.commit()
         lease.bucket, lease.tokens, lease.size = bucket, given, given
         lease.ends_at = now + _LEASE

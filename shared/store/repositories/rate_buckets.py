@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from shared.domain.ids import new_id
 from shared.domain.rate_limits import Bucket
-from shared.store.rows import columns_of, from_row
+from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import rate_buckets
-from shared.store.upserts import upsert
 
 _COLUMNS = columns_of(rate_buckets, Bucket)
 
@@ -36,21 +35,15 @@ class SqlRateBucketRepository:
         row = self._session.first(statement)
         return None if row is None else from_row(Bucket, row)
 
+    def add(self, caller: str, limit: str, bucket: Bucket, *, now: datetime) -> None:
+        """Store the bucket of a caller who has none."""
+        row = {"id": new_id(), "caller": caller, "bucket": limit, **to_row(bucket)}
+        self._session.run(insert(rate_buckets).values(**row, created_at=now, updated_at=now))
+
     def save(self, caller: str, limit: str, bucket: Bucket, *, now: datetime) -> None:
-        """Store the bucket."""
-        row = {
-            "id": new_id(),
-            "caller": caller,
-            "bucket": limit,
-            "tokens": bucket.tokens,
-            "refilled_at": bucket.refilled_at,
-            "created_at": now,
-            "updated_at": now,
-        }
-        upsert(
-            self._session,
-            rate_buckets,
-            [row],
-            key=("caller", "bucket"),
-            update=("tokens", "refilled_at", "updated_at"),
+        """Store the bucket of a caller who has one."""
+        self._session.run(
+            update(rate_buckets)
+            .where(rate_buckets.c.caller == caller, rate_buckets.c.bucket == limit)
+            .values(**to_row(bucket), updated_at=now)
         )

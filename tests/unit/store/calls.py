@@ -212,4 +212,5 @@ def _tell(uow: UnitOfWork, instance: Instance) -> None:
     uow.outbox.drop([notice], error="healed", now=NOW)
     uow.outbox.prune(LATER, limit=10)
     uow.rate_buckets.find("c", "reads")
+    uow.rate_buckets.add("c", "reads", Bucket(tokens=2, refilled_at=NOW), now=NOW)
     uow.rate_buckets.save("c", "reads", Bucket(tokens=1.5, refilled_at=NOW), now=NOW)
