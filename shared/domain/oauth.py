@@ -98,7 +98,7 @@ class AccessToken:
         if self.expires_at is None:
             return True
         share = timedelta(seconds=(self.lifetime or 0) * MARGIN_SHARE)
-        return self.expires_at - now >= min(LONGEST_MARGIN, share)
+        return self.is_alive(now) and self.expires_at - now >= min(LONGEST_MARGIN, share)
 
     def is_alive(self, now: datetime) -> bool:
         """Return whether it can still be used for a call that begins now."""

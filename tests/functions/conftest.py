@@ -10,7 +10,9 @@ import pytest
 from functions import bootstrap
 from shared.store.tables import metadata
 from tests.functions.kit import HttpWorld
+from tests.functions.oauth_kit import Desk, opened_desk
 from tests.issuer_kit import AUDIENCE, Issuer, running_issuer
+from tests.sandbox_kit import Running, running_sandbox
 from tests.world import Clock
 
 
@@ -42,3 +44,24 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> It
     yield HttpWorld(app=made, issuer=issuer, folder=tmp_path, clock=Clock())
     made.database.dispose()
     bootstrap.app.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def oauth_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), deals=20) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(
+    oauth_sandbox: Running, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Desk]:
+    """Yield the app with its real adapters, over the sandbox."""
+    with opened_desk(oauth_sandbox, monkeypatch, request) as opened:
+        yield opened
+
+
+@pytest.fixture
+def hubspot_id(desk: Desk) -> str:
+    """Return Ada's new HubSpot instance, not connected yet."""
+    return desk.new_instance(desk.world.ada)
