@@ -71,10 +71,26 @@ class Player:
         body = {"apiKey": key, "options": options}
         return self.call("PUT", f"instances/{instance_id}/connection", body, status=status)
 
+    def confirm(self, instance_id: str) -> None:
+        """Take the wizard's second and third step as they are suggested."""
+        path = f"instances/{instance_id}"
+        rules = self.call("GET", f"{path}/mappings")["mappings"]
+        if rules:
+            self.call("PUT", f"{path}/mappings", {"mappings": rules})
+        else:
+            self.call("PUT", f"{path}/tables", {"tables": []})
+        self.call("PUT", f"{path}/sync-config", {})
+
+    def activate(self, instance_id: str) -> Any:
+        """Take the last step; return the first job once it failed an attempt or is over."""
+        return self._ended(self.call("POST", f"instances/{instance_id}/activate")["job"], FINAL)
+
     def sync(self, instance_id: str, *, until: set[str] = FINAL) -> Any:
         """Start a full sync; return its job once it failed an attempt or is in one of `until`."""
         job = self.call("POST", f"instances/{instance_id}/jobs", {"mode": "full"}, status=202)
+        return self._ended(job, until)
 
+    def _ended(self, job: Any, until: set[str]) -> Any:
         def look() -> Any:
             found = self.call("GET", f"jobs/{job['id']}")
             return found if found["status"] in until or found["errorMessage"] else None
@@ -137,16 +153,29 @@ def play_hubspot(story: Story, player: Player, gate: Gate, linkhub: Gate) -> Non
     with gate.refusing(503, Retry_After="900"):
         answers["busy with an echo"] = player.connect(instance, token, status=503)
     player.connect(instance, token)
+    path = f"instances/{instance}"
+    with gate.refusing(401):
+        answers["streams with an echo"] = player.call("GET", f"{path}/streams", status=409)
+    player.call("GET", f"{path}/streams")
+    with gate.refusing(401):
+        answers["preview with an echo"] = player.call(
+            "POST", f"{path}/mappings/preview", {}, status=409
+        )
+    player.call("POST", f"{path}/mappings/preview", {})
+    player.confirm(instance)
+    with gate.refusing(401):
+        answers["activation with an echo"] = player.call("POST", f"{path}/activate", status=409)
+    with linkhub.refusing(503, Retry_After="0"):
+        answers["sink"] = player.activate(instance)
+    player.call("POST", f"jobs/{answers['sink']['id']}/cancel")
     with gate.refusing(401):
         answers["auth"] = player.sync(instance)
+    player.connect(instance, token)
     with gate.refusing(400):
         answers["permanent"] = player.sync(instance)
     with gate.refusing(429, Retry_After="900"):
         answers["transient"] = player.sync(instance)
     player.call("POST", f"jobs/{answers['transient']['id']}/cancel")
-    with linkhub.refusing(503, Retry_After="0"):
-        answers["sink"] = player.sync(instance)
-    player.call("POST", f"jobs/{answers['sink']['id']}/cancel")
     answers["hubspot"] = player.sync(instance)
 
 
@@ -160,8 +189,11 @@ def play_convex(story: Story, player: Player, gate: Gate) -> None:
             instance, key, deploymentUrl=gate.url, status=400
         )
     player.connect(instance, key, deploymentUrl=gate.url)
+    player.confirm(instance)
+    player.activate(instance)
     with gate.refusing(401):
         story.answers["convex auth"] = player.sync(instance)
+    player.connect(instance, key, deploymentUrl=gate.url)
     story.answers["convex"] = player.sync(instance)
 
 
@@ -206,7 +238,10 @@ def test_the_story_went_as_planned(story: Story) -> None:
     assert answers["hubspot"]["status"] == answers["convex"]["status"] == "success"
     assert answers["hubspot"]["counts"]["processed"] >= 40
     assert answers["convex"]["counts"]["processed"] == 12
-    for name in ("refused with an echo", "busy with an echo", "convex refused with an echo"):
+    for name in (
+        *("refused with an echo", "busy with an echo", "convex refused with an echo"),
+        *("streams with an echo", "preview with an echo", "activation with an echo"),
+    ):
         assert ECHO in answers[name]["detail"], name
     for name in ("auth", "permanent", "transient", "sink", "convex auth"):
         assert ECHO in answers[name]["errorMessage"], name
