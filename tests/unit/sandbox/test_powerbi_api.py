@@ -75,7 +75,7 @@ def test_listed_does_not_mean_queried(server: FakePowerBI) -> None:
 
 
 def test_blanks_are_left_out_unless_asked_for(server: FakePowerBI) -> None:
-    """The default of includeNulls is false; column names are qualified unless the query named them."""
+    """Nor is that the default. Column names are qualified unless the query named them."""
     query = "EVALUATE TOPN(1, 'Customer''s list', [Name [legal]]], ASC)"
     full = {
         "Customer's list[Name [legal]]": None,

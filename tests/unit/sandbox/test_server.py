@@ -50,7 +50,7 @@ def test_directory(tmp_path: Path) -> None:
                 assert hubspot.get("/crm/owners/2026-03").status_code == 200
                 assert linkhub.get("/v1/values/changes").status_code == 200
     first, second = directories
-    assert set(first) == {"hubspot", "entra", "powerbi", "linkhub", "issuer", "convex"}
+    assert set(first) == {"hubspot", "entra", "graph", "powerbi", "linkhub", "issuer", "convex"}
     assert first["hubspot"]["token"] == second["hubspot"]["token"]
     assert first["linkhub"]["key"] == second["linkhub"]["key"]
     assert first["powerbi"]["token"] == second["powerbi"]["token"]
