@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.domain.changes import Change, Delete, Page, RecordProblem, Truncate, Upsert
-from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint
+from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint, Stage
 from shared.domain.fields import Field, FieldType
 from shared.domain.providers import Stream
 from shared.domain.tallies import Tally
 from shared.errors import LeaseLostError, NotFoundError
 from shared.ports.provider import CheckResult, PushResult
-from shared.ports.sink import FinishResult, WriteResult
+from shared.ports.sink import FinishResult, TableLoad, WriteResult
 
 
 class PowerCutError(BaseException):
@@ -94,7 +94,10 @@ class FakeStore:
 
 
 class FakeSink:
-    """A sink over a `FakeStore`; `cut` is called with the name of each step before it is done."""
+    """A sink over a `FakeStore`; `cut` is called with the name of each step before it is done.
+
+    `loads` is what it tells of every scope it settles, under the scope's name.
+    """
 
     def __init__(
         self,
@@ -104,8 +107,10 @@ class FakeSink:
         batch_size: int = 2,
         bad_keys: frozenset[str] = frozenset(),
         cut: Callable[[str], None] = lambda _step: None,
+        loads: Sequence[TableLoad] = (),
     ) -> None:
         self.batch_size = batch_size
+        self._loads = loads
         self._store = store
         self._run_id = run_id
         self._bad_keys = bad_keys
@@ -155,10 +160,11 @@ class FakeSink:
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
         self._cut("finish")
         self._fence(scope)
+        if self._store.saved[scope].stage is not Stage.FINISHED:
+            self._store.finished.append((scope, totals))
         self._store.saved[scope] = saved
-        self._store.finished.append((scope, totals))
         self._cut("finished")
-        return FinishResult()
+        return FinishResult(loads=[replace(load, table=scope) for load in self._loads])
 
     def close(self) -> None:
         self._open = {}

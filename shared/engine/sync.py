@@ -103,8 +103,8 @@ class _Run:
         loads: list[TableLoad] = []
         ending = Ending.COMPLETED
         for scope, saved in opened.items():
-            if saved.stage is Stage.FINISHED:
-                continue
+            # One that an earlier run of this job settled is settled again, which changes nothing
+            # and tells the tables it loaded: that run may have ended before anybody noted them.
             self._sink.begin(scope, saved)
             last = saved
             if saved.stage is Stage.READING:

@@ -71,7 +71,8 @@ class Sink(Protocol):
         """Settle a scope whose pages are all in and store `saved` with it.
 
         A full load is checked against `totals` (rows the source counted, by stream) and swapped in;
-        PermanentError where they differ, and the old table stays.
+        PermanentError where they differ, and the old table stays. For a scope this job has settled
+        already it changes nothing and tells the same loads.
         """
 
     def close(self) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +13,7 @@ from shared.domain.tallies import Tally
 from shared.engine.opening import SyncPlan
 from shared.engine.sync import Ending, Outcome, run_sync
 from shared.errors import LeaseLostError, PermanentError, TransientError
+from shared.ports.sink import TableLoad
 from tests.factories import make_plan
 from tests.fakes import FakeRunLog, FakeSink, FakeSource, FakeStore, PowerCutError
 
@@ -229,3 +232,23 @@ def test_finished_scopes_are_not_read_again_by_the_same_job() -> None:
     assert len(again.reads) == 1
     assert outcome.tally == Tally(success=8)
     assert len(store.rows) == 8
+
+
+@pytest.mark.parametrize("step", ["begin-2", "finish-2", "finished-2"])
+def test_loads_of_an_earlier_run_are_told_by_the_one_that_ends_the_job(step: str) -> None:
+    """What was swapped in before a cut is in the job's outcome all the same: an undo needs it."""
+    store, steps = FakeStore(), Counter[str]()
+    plan = make_plan(scopes=("deals", "companies"))
+    load = TableLoad(table="", generation=3, row_count=4)
+
+    def cut(name: str) -> None:
+        steps[name] += 1
+        if f"{name}-{steps[name]}" == step:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        sync(FakeSource(4), FakeSink(store, cut=cut, loads=[load]), plan=plan)
+    outcome = sync(FakeSource(4), FakeSink(store, run_id="run-2", loads=[load]), plan=plan)
+    assert outcome.loads == (replace(load, table="deals"), replace(load, table="companies"))
+    assert outcome.tally == Tally(success=8)
+    assert [scope for scope, _ in store.finished] == ["deals", "companies"]
