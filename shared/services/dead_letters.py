@@ -52,8 +52,9 @@ def take_poison(
     Transient is also what left no error: workers that died in the middle, or a database that could
     not be asked. `redrive_delays` are the seconds before each further drive; once they are used up
     the failure counts as final. A job whose worker died is driven again at once: a whole lease has
-    gone by since. The same letter twice (a poison copy can be doubled) changes nothing. Raises
-    ConflictError while the job is alive: the letter is to come again when its lease has ended.
+    gone by since. A letter that comes twice (a poison copy can be doubled) is one letter, and
+    changes nothing while the job waits for its next drive. Raises ConflictError while the job is
+    alive: the letter is to come again when its lease has ended.
     """
     moment = now()
     try:
@@ -69,8 +70,11 @@ def take_poison(
         except NotFoundError:
             _log.warning("Poison message dropped: there is no job %s.", job_id)
             return
-        if job.is_final:
+        if job.is_final or job.status is JobStatus.WAITING_APPROVAL:
             _log.info("Poison message dropped: job %s is %s.", job_id, job.status.value)
+            return
+        if job.not_before is not None and job.not_before > moment:
+            _log.info("Poison message dropped: job %s has a later one on its way.", job_id)
             return
         has_died = job.status is JobStatus.RUNNING
         is_transient = has_died or job.error_class in {"", TransientError.kind}
@@ -114,6 +118,8 @@ def replay_dead_letter(
         old = uow.jobs.get(letter.job_id)
         instance = uow.instances.get(old.instance_id, profile_id=None)
         job = uow.jobs.find_open(old.instance_id)
+        if job is not None and job.kind is not old.kind:
+            raise ConflictError(f"{instance.name} is busy with another job: try again soon.")
         if job is None:
             job = Job(
                 id=new_id(),

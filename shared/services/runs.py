@@ -66,6 +66,9 @@ REDELIVERY_SECONDS = 30
 
 MINIMUM_DELAY_SECONDS = 1.0
 
+LONGEST_DELAY_SECONDS = 24 * 3600.0
+"""Whatever wait a provider asks for: its quotas are a day's at most, and a person wants to know."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
@@ -174,8 +177,9 @@ class _Run:
             if error.retry_after is None or error.retry_after <= REDELIVERY_SECONDS:
                 settlement.count_attempt(error)
                 raise TransientError(settlement.text(error)) from None
-            settlement.postpone(error, seconds=error.retry_after)
-            self._send_again(error.retry_after)
+            wait = min(error.retry_after, LONGEST_DELAY_SECONDS)
+            settlement.postpone(error, seconds=wait)
+            self._send_again(wait)
         except AuthError as error:
             self._wait_for_reconnect(error, settlement)
         except SyncError as error:

@@ -6,7 +6,14 @@ import pytest
 
 from shared.domain.ids import new_id
 from shared.domain.instances import InstanceStatus
-from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus, JobTrigger
+from shared.domain.jobs import (
+    DeadLetter,
+    DeadLetterState,
+    Job,
+    JobKind,
+    JobStatus,
+    JobTrigger,
+)
 from shared.domain.messages import job_message
 from shared.domain.paging import ListQuery
 from shared.errors import ConflictError, ForbiddenError, TransientError
@@ -144,6 +151,27 @@ def test_a_doubled_poison_copy_is_one_letter(world: World) -> None:
     assert len(letters(world)) == 1
 
 
+def test_a_doubled_copy_drives_nothing_twice(world: World) -> None:
+    """The copy that comes while the job waits for its next drive neither delays nor uses one up."""
+    job = failed_job(world, TransientError("503"))
+    poison(world, job_message(job.id).encode())
+    driven = world.job(job.id)
+    world.clock.move(seconds=DELAYS[0] / 2)
+    poison(world, job_message(job.id).encode())
+    assert world.job(job.id) == driven
+    assert len(world.queue.sent) == 1
+    assert [letter.state for letter in letters(world)] == [DeadLetterState.REPLAYED]
+
+
+def test_a_job_that_waits_for_a_person_is_not_driven(world: World) -> None:
+    """An old poison message does not start a sync that nobody has approved yet, nor fail it."""
+    job = world.add_job(status=JobStatus.WAITING_APPROVAL)
+    poison(world, job_message(job.id).encode())
+    assert world.job(job.id).status is JobStatus.WAITING_APPROVAL
+    assert letters(world) == []
+    assert world.queue.sent == []
+
+
 def test_a_finished_job_makes_no_letter(world: World) -> None:
     """A poison message of a job that succeeded meanwhile says nothing any more."""
     job = world.add_job()
@@ -187,6 +215,17 @@ def test_an_admin_replays_a_letter_once(world: World) -> None:
     assert world.instance(job.instance_id).status is InstanceStatus.ACTIVE
     with pytest.raises(ConflictError, match="replayed already"):
         replay(world, letter.id)
+
+
+def test_a_replay_is_not_taken_for_a_job_of_another_kind(world: World) -> None:
+    """While the source's tables are looked up the letter stays open: no sync would follow."""
+    job = failed_job(world, KeyError("oops"))
+    poison(world, job_message(job.id).encode())
+    [letter] = letters(world)
+    world.add_job(world.instance(job.instance_id), kind=JobKind.DISCOVER)
+    with pytest.raises(ConflictError, match="busy"):
+        replay(world, letter.id)
+    assert [letter.state for letter in letters(world)] == [DeadLetterState.OPEN]
 
 
 def test_only_admins_see_and_replay_letters(world: World) -> None:

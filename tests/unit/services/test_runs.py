@@ -107,6 +107,16 @@ def test_a_known_longer_wait_burns_no_attempt(world: World) -> None:
     assert world.queue.sent[1:] == [(job.id, False, 3600)], "too early: sent again for later"
 
 
+@pytest.mark.parametrize("asked", [86_401.0, 1e17, float("inf")])
+def test_no_wait_is_longer_than_a_day(world: World, asked: float) -> None:
+    """A Retry-After of years, by mistake or malice, parks a job for a day and breaks no date."""
+    job = world.add_job()
+    world.source.fail_at = {0: TransientError("quota", retry_after=asked)}
+    world.run(job)
+    assert world.job(job.id).not_before == world.clock() + timedelta(days=1)
+    assert world.queue.sent == [(job.id, False, 86_400)]
+
+
 def test_refused_credentials_ask_for_a_reconnect(world: World) -> None:
     """An auth failure fails the job at once and says what the instance needs."""
     job = world.add_job()
