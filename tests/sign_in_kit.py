@@ -141,6 +141,7 @@ class SignedIn:
             servers=self.servers,
             now=self.clock,
             lease=self.lease,
+            pause=self.clock_sleep,
         )
 
     @property
@@ -173,6 +174,9 @@ class SignedIn:
             sleep=self.sleep,
             patience=patience,
         )
+
+    def clock_sleep(self, seconds: float) -> None:
+        self.clock.move(seconds=seconds)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -87,12 +87,6 @@ class RefreshLeases:
                 uow.instances.save_state(replace(state, refresh_awaited_at=now), now=now)
                 uow.commit()
 
-    def is_ours(self, lease: Lease) -> bool:
-        """Return whether nobody else can have begun a refresh since."""
-        return self._now() < lease.expires_at and (
-            self.look(lease.instance_id).refresh_lease_id == lease.id
-        )
-
     def end(self, lease: Lease, *, is_stored: bool, ends_at: datetime | None) -> bool:
         """End the lease of a refresh whose answer is in hand; the sign-in lasts until `ends_at`.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,13 +47,17 @@ _STORE_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenKeeper:
-    """Keeps the tokens of every instance; makes the sources that connections draw from."""
+    """Keeps the tokens of every instance; makes the sources that connections draw from.
+
+    `pause` is the wait between attempts to store what a refresh brought.
+    """
 
     open_uow: OpenUow
     vault: Vault
     servers: OAuthServers
     now: Now
     lease: timedelta = LEASE
+    pause: Callable[[float], None] = time.sleep
 
     @property
     def leases(self) -> RefreshLeases:
@@ -233,9 +238,10 @@ class InstanceTokens:
         """Put the new tokens into the vault; False where they must not count any more.
 
         They do not where the person connected anew or disconnected meanwhile, or where the answer
-        came so late that another refresh has begun and stored its own.
+        came so late that another refresh has begun and stored its own. Nothing else may come in
+        between: neither SQL that is away nor a job that is over keeps the tokens from the vault.
         """
-        if not self._leases.is_ours(lease):
+        if self._now() >= lease.expires_at:
             current = self._load(lease.secret_ref)
             if current.refresh_token != used.refresh_token:
                 return False
@@ -248,7 +254,7 @@ class InstanceTokens:
                 if pause is None:
                     self._leases.end_failed(lease, is_answered=False, retry_after=None)
                     raise
-                self._sleep(pause)
+                self._keeper.pause(pause)
             else:
                 return True
         raise AssertionError

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
 
 from shared.domain.instances import InstanceStatus, StatusReason
 from shared.domain.oauth import TokenSet
-from shared.errors import AuthError, ConflictError, TransientError
+from shared.errors import AuthError, ConflictError, LeaseLostError, TransientError
 from shared.services.refresh_leases import COOLDOWN
 from shared.services.token_refresh import PATIENCE
 from tests.fakes import FakeVault
@@ -242,3 +243,39 @@ def test_no_token_in_tables_logs_or_messages(
     assert "[secret]" in kept, "the provider's words are kept without the token in them"
     for text in (kept, caplog.text, str(busy.value), str(refused.value)):
         assert "canary" not in text
+
+
+@pytest.mark.parametrize("fails", ["sql", "sleep"])
+def test_nothing_keeps_a_new_token_from_the_vault(tmp_path: Path, fails: str) -> None:
+    """Once the answer is there it is stored first, though SQL is away or the job is lost."""
+    vault = StubbornVault()
+    world = signed_in(tmp_path, vault=vault)
+    world.expire()
+    tokens = world.tokens()
+
+    def strike(_form: object) -> None:
+        if fails == "sql":
+            tokens._leases._open_uow = _away
+        else:
+            vault.fails = 2
+            world.on_sleep = _lost
+
+    world.issuer.answer = strike
+    if fails == "sql":
+        with pytest.raises(TransientError, match="SQL is away"):
+            tokens.token()
+    else:
+        assert tokens.token() == "access-canary-1"
+    assert world.stored.refresh_token == "refresh-canary-1"
+    world.clock.move(minutes=2)
+    assert world.tokens(knows=False).token() == "access-canary-1"
+    assert world.issuer.refreshes == 1
+    world.database.dispose()
+
+
+def _away(*, read_only: bool = False) -> NoReturn:
+    raise TransientError("SQL is away")
+
+
+def _lost(_seconds: float) -> None:
+    raise LeaseLostError("another run owns the job")
