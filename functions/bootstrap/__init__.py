@@ -94,7 +94,7 @@ class App(Backends):
                 "api_version": settings.hubspot_api_version,
             },
             "planner": entra,
-            "powerbi": entra,
+            "powerbi": {**entra, "base_url": settings.powerbi_base_url},
         }
 
     @cached_property
