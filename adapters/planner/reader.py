@@ -93,17 +93,13 @@ class PlannerReader:
         if not todo or todo[0].id != start.plan:  # its plan is gone, and with it what it held
             count += start.seen
         for number, plan in enumerate(todo, start=1):
-            is_first = plan.id == start.plan
-            pages = NextLinkPaginator(token=start.link or None if is_first else None)
-            seen = start.seen if is_first else 0
-            while not pages.is_done:
-                answer = self._fetch(plan, pages)
-                if pages.token is None:
-                    seen = 0
+            is_resumed = plan.id == start.plan
+            seen = start.seen if is_resumed else 0
+            for answer, is_first, link in self._walk(plan, start.link if is_resumed else ""):
                 changes, problems = self._records.of_page(plan, values_of(answer))
-                seen += len(changes)
-                if pages.advance(answer) is not None:
-                    here = Position(plan=plan.id, link=str(pages.token), before=count, seen=seen)
+                seen = len(changes) + (0 if is_first else seen)
+                if link:
+                    here = Position(plan=plan.id, link=link, before=count, seen=seen)
                 elif number < len(todo):
                     here = Position(plan=todo[number].id, before=count + seen)
                 else:
@@ -114,25 +110,30 @@ class PlannerReader:
             count += seen
         yield self._last([], [], count)
 
-    def _fetch(self, plan: Plan, pages: NextLinkPaginator) -> Resource:
-        """Return the page where `pages` stands; a plan that is gone has an empty one.
+    def _walk(self, plan: Plan, link: str) -> Iterator[tuple[Resource, bool, str]]:
+        """Yield a plan's pages from `link`, '' for its first: the page, whether it is the first,
+        and the link of the next one. A plan that is gone has one empty page.
 
-        A link that has ended since the checkpoint was written leads back to the plan's first page:
-        then `pages` stands there, and some records come twice rather than never.
+        A link that has ended since the checkpoint was written leads back to the first page, once:
+        then some records come twice rather than never.
         """
-        if pages.token is not None:
+        pages = NextLinkPaginator(token=link or None)
+        may_restart = bool(link)
+        while not pages.is_done:
+            is_first = pages.token is None
+            path = f"/planner/plans/{quote(plan.id, safe='')}/{self._stream}"
             try:
-                return self._page_at(pages.token)
+                answer = self._page_at(pages.token or path)
             except RefusedError as error:
-                if error.status not in _LINK_ENDED:
+                if is_first and error.status in NOT_THERE:
+                    answer = {"value": []}
+                elif may_restart and error.status in _LINK_ENDED:
+                    pages, may_restart = NextLinkPaginator(), False
+                    continue
+                else:
                     raise
-                pages.token = None
-        try:
-            return self._page_at(f"/planner/plans/{quote(plan.id, safe='')}/{self._stream}")
-        except RefusedError as error:
-            if error.status in NOT_THERE:
-                return {"value": []}
-            raise
+            pages.advance(answer)
+            yield answer, is_first, pages.token or ""
 
     def _page_at(self, address: str) -> Resource:
         answer: Resource = self._api.http.get_json(address)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from local.sandbox.entra import Entra
 from local.sandbox.entra.tenants import USERS
-from local.sandbox.faults import Faults
+from local.sandbox.faults import Fault, Faults
 from local.sandbox.graph.access import GROUPS, PROFILE, READ, WRITE, Access, Caller
 from local.sandbox.graph.batch import answer_batch
 from local.sandbox.graph.book import ALPHABET, ID_LENGTH, Book
@@ -32,8 +32,11 @@ DEVELOPER = next(user for user in USERS if user.is_admin)
 """Whom the development token speaks for."""
 
 
-def graph_app(*, token: str, entra: Entra, faults: Faults, tasks: int = 3_000) -> Starlette:
-    """Return the emulator, holding `tasks` tasks. `token` may do everything as `DEVELOPER`."""
+def graph_app(*, token: str, entra: Entra | None, faults: Faults, tasks: int = 3_000) -> Starlette:
+    """Return the emulator, holding `tasks` tasks.
+
+    `token` may do everything as `DEVELOPER`; every other one is `entra`'s.
+    """
     faults.declare(
         PROVIDER,
         forbidden="403 accessDenied, as for a plan of a group one is no member of.",
@@ -169,28 +172,30 @@ class _Graph:
     async def plan_parts(self, request: Request) -> Response:
         """GET: the buckets or the tasks of a plan."""
         caller = self._access.admit(request, READ)
-        plan = self._find("plans", request.path_params["id"], caller)
+        plan = self._find(request, "plans", request.path_params["id"], caller)
         kind = request.url.path.rsplit("/", 1)[-1]
         return self._lists.page(request, self._book.parts(kind, plan.id))
 
     async def bucket_tasks(self, request: Request) -> Response:
         """GET: the tasks of a bucket."""
         caller = self._access.admit(request, READ)
-        bucket = self._find("buckets", request.path_params["id"], caller)
+        bucket = self._find(request, "buckets", request.path_params["id"], caller)
         tasks = self._book.parts("tasks", bucket.data["planId"])
         return self._lists.page(request, [t for t in tasks if t.data["bucketId"] == bucket.id])
 
     async def get(self, request: Request) -> Response:
         """GET: one plan, bucket or task."""
         kind = _kind(request)
-        item = self._find(kind, request.path_params["id"], self._access.admit(request, READ))
+        item = self._find(
+            request, kind, request.path_params["id"], self._access.admit(request, READ)
+        )
         data = {"@odata.context": f"{CONTEXT}/{kind}/$entity", **item.to_json()}
         return json_response(selected(data, request))
 
     async def get_details(self, request: Request) -> Response:
         """GET: the details of a task."""
         caller = self._access.admit(request, READ)
-        task = self._find("tasks", request.path_params["id"], caller)
+        task = self._find(request, "tasks", request.path_params["id"], caller)
         details = self._book.details[task.id]
         path = f"{CONTEXT}/tasks('{task.id}')/details/$entity"
         return json_response(selected({"@odata.context": path, **details.to_json()}, request))
@@ -199,7 +204,7 @@ class _Graph:
         """POST: a new task or bucket; 201 with it."""
         caller = self._access.admit(request, WRITE)
         body = await _body(request)
-        plan = self._find("plans", str(body.get("planId") or ""), caller)
+        plan = self._find(request, "plans", str(body.get("planId") or ""), caller)
         self._writes.check_quota(request)
         kind = request.url.path.rsplit("/", 1)[-1]
         if kind == "buckets":
@@ -212,20 +217,20 @@ class _Graph:
     async def patch(self, request: Request) -> Response:
         """PATCH: a task or a bucket."""
         caller = self._access.admit(request, WRITE)
-        item = self._find(_kind(request), request.path_params["id"], caller)
+        item = self._find(request, _kind(request), request.path_params["id"], caller)
         return self._writes.patch(request, item, await _body(request), caller.user)
 
     async def patch_details(self, request: Request) -> Response:
         """PATCH: the details of a task, by their own etag."""
         caller = self._access.admit(request, WRITE)
-        task = self._find("tasks", request.path_params["id"], caller)
+        task = self._find(request, "tasks", request.path_params["id"], caller)
         details = self._book.details[task.id]
         return self._writes.patch(request, details, await _body(request), caller.user)
 
     async def delete(self, request: Request) -> Response:
         """DELETE: a task, a bucket with its tasks or a plan with everything."""
         caller = self._access.admit(request, WRITE)
-        item = self._find(_kind(request), request.path_params["id"], caller)
+        item = self._find(request, _kind(request), request.path_params["id"], caller)
         self._writes.check_etag(request, item)
         self._book.delete(item)
         return Response(status_code=204)
@@ -234,20 +239,23 @@ class _Graph:
         """POST: several requests in one."""
         return await answer_batch(request, self.app, self._faults)
 
-    def _find(self, kind: str, id_: str, caller: Caller) -> Item:
+    def _find(self, request: Request, kind: str, id_: str, caller: Caller) -> Item:
         """Return a resource the caller may see; raise the 404 or 403 of any other."""
         items: Mapping[str, Item] = getattr(self._book, kind)
         item = items.get(unquote(id_))
         if item is None:
             well_formed = len(id_) == ID_LENGTH and not set(id_) - set(ALPHABET)
             raise GraphError(404 if well_formed else 400, "" if well_formed else _NO_ID)
-        if item.is_new and self._faults.take(PROVIDER, "late_create"):
+        if item.is_new and self._take(request, "late_create"):
             raise GraphError(404)
         plan = item if kind == "plans" else self._book.plans[item.data["planId"]]
-        refused = self._faults.take(PROVIDER, "forbidden")
+        refused = self._take(request, "forbidden")
         if refused or not self._book.can_see(plan, caller.user.id):
             raise GraphError(403)
         return item
+
+    def _take(self, request: Request, kind: str) -> Fault | None:
+        return self._faults.take(PROVIDER, kind, method=request.method, path=request.url.path)
 
 
 _NO_ID = f"The id is not {ID_LENGTH} letters, digits, '-' and '_'."
