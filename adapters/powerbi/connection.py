@@ -122,10 +122,10 @@ class PowerBIConnection:
             return
         target = self._target(scope)
         reader = TableReader(self._api, target, page_rows=self._page_rows)
-        position = Position.from_json(resume) if resume is not None else None
-        if position is None or position.key != target.key:  # another key leads elsewhere
-            position = reader.begin()
-        yield from reader.read(position)
+        if resume is None:
+            yield from reader.read(reader.begin())
+        else:
+            yield from reader.read(reader.resumed(Position.from_json(resume)))
 
     def get(self, stream: str, keys: Sequence[str]) -> Sequence[Change]:
         """Return the rows of these keys as they are now, in that order."""

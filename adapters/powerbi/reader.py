@@ -78,6 +78,18 @@ class TableReader:
             keyed=keyed,
         )
 
+    def resumed(self, position: Position) -> Position:
+        """Return where a read that was stopped goes on: after its position, or from the start.
+
+        It starts over where another key is used now. So it does without a key once the rows are
+        others: by their hashes new ones may stand before the position.
+        """
+        if position.key and position.key == self._target.key:
+            return position
+        fresh = self.begin()
+        same = replace(fresh, after=position.after, seen=position.seen)
+        return position if position == same else fresh
+
     def read(self, position: Position) -> Iterator[Page]:
         """Yield all rows after a position; the last page is the proof that these are all."""
         if self._target.key:
@@ -221,30 +233,35 @@ class TableReader:
     def _last_page(self, position: Position) -> Page:
         """Return the page that ends a read, with the total where it is proven to be complete.
 
-        Where rows changed meanwhile the next read finds another refresh and reads all of it again.
+        Where a refresh came between, the next read finds it and reads all again. Rows that were
+        counted and never came are an error where nothing can have changed meanwhile; of a dataset
+        without a refresh history nobody knows.
         """
         target = self._target
-        if position.seen != position.keyed:
-            rows, keyed = self._count()
-            if (rows, keyed) == (position.rows, position.keyed):
-                raise PermanentError(
-                    f"Power BI gave {position.seen} of {keyed} rows of {target.table.name} and "
-                    "counts no change: the key columns may not be unique. Choose others in the "
-                    "connection options, or start a full sync."
-                )
-        now = self._api.refreshes(target.dataset)
-        is_proven = (
-            position.seen == position.keyed
-            and position.is_steady
-            and not now.is_running
-            and now.ended == position.refreshed is not None
+        refreshes = self._api.refreshes(target.dataset)
+        is_still = (
+            position.is_steady
+            and not refreshes.is_running
+            and refreshes.ended == position.refreshed is not None
         )
-        lost = position.rows - position.keyed
+        keyed, problems = position.keyed, []
+        if position.seen != keyed:
+            keyed = self._count()[1]
+        if position.seen != keyed and is_still:
+            raise PermanentError(
+                f"Power BI gave {position.seen} of {keyed} rows of {target.table.name}, and no "
+                "refresh came between: the key columns may not be unique. Choose others in the "
+                "connection options, or start a full sync."
+            )
+        if position.seen != keyed:
+            problems.append(self._problem("", f"{position.seen} of {keyed} rows came.", "warning"))
+        if lost := position.rows - position.keyed:
+            problems.append(self._without_key(lost))
         return Page(
             changes=(),
             checkpoint=Checkpoint(watermark={"refreshed": position.refreshed}),
-            totals={target.stream: position.keyed} if is_proven else {},
-            problems=[self._without_key(lost)] if lost else (),
+            totals={target.stream: keyed} if is_still else {},
+            problems=problems,
         )
 
     def _count(self) -> tuple[int, int]:
@@ -264,19 +281,19 @@ class TableReader:
 
     def _ambiguous(self, entry: _Entry) -> RecordProblem:
         columns = " + ".join(self._target.key)
-        return RecordProblem(
-            stream=self._target.stream,
-            key=to_text(entry.key),
-            field=self._target.key[0],
-            message=f"{entry.rows} rows have this {columns}, so none of them was synced. Choose "
-            "key columns that are unique.",
+        return self._problem(
+            to_text(entry.key),
+            f"{entry.rows} rows have this {columns}, so none of them was synced. Choose key "
+            "columns that are unique.",
         )
 
     def _without_key(self, count: int) -> RecordProblem:
         columns = " + ".join(self._target.key)
+        return self._problem("", f"{count} rows have no {columns}, so they could not be synced.")
+
+    def _problem(self, key: str, message: str, severity: str = "error") -> RecordProblem:
+        target = self._target
+        field = target.key[0] if target.key and severity == "error" else ""
         return RecordProblem(
-            stream=self._target.stream,
-            key="",
-            field=self._target.key[0],
-            message=f"{count} rows have no {columns}, so they could not be synced.",
+            stream=target.stream, key=key, field=field, message=message, severity=severity
         )

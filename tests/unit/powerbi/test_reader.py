@@ -225,6 +225,35 @@ def test_a_whole_table_that_is_cut_is_refused(server: FakePowerBI) -> None:
         read(server, REMARKS)
 
 
+def test_a_stopped_read_of_a_table_without_a_key_starts_over_once_it_changed(
+    server: FakePowerBI,
+) -> None:
+    """By its hash a new row may stand before the place where the read stopped."""
+    stopped = read(server, REMARKS)[0].checkpoint
+    row = {"Text": "late", "Stars": 2.0}
+    server.control("/_rows", dataset="Sales model", table="Remarks", insert=[row])
+    server.control("/_refresh", dataset="Sales model")
+    pages = read(server, REMARKS, stopped)
+    assert len(keys_of(pages)) == 41
+    assert pages[-1].totals == {REMARKS: 41}
+
+
+def test_live_rows_that_never_come_are_a_warning(server: FakePowerBI) -> None:
+    """Without refreshes a row may have gone while it was read: the read ends, and says so."""
+    server.fault("wrong_count")
+    pages = read(server, LIVE)
+    (problem,) = problems_of(pages)
+    assert (problem.severity, problem.message) == ("warning", "60 of 61 rows came.")
+    assert len(keys_of(pages)) == 60
+    assert not pages[-1].totals
+
+
+def test_a_count_that_was_wrong_once_is_taken_again(server: FakePowerBI) -> None:
+    """What came is all there is, so it is proven after all."""
+    server.fault("wrong_count", count=1)
+    assert read(server)[-1].totals == {kit.ORDERS: 1200}
+
+
 def test_a_count_that_never_fits_is_refused(server: FakePowerBI) -> None:
     """Rows that are counted but never come are not passed over."""
     server.fault("wrong_count")
