@@ -91,13 +91,22 @@ class Server:
         )
         return done
 
-    def documents(self, stream: str) -> dict[str, dict[str, Any]]:
-        """Return a table's documents as they are now, by id, decoded as the adapter does it."""
+    def expire(self) -> None:
+        """Let every data sync be as if nobody had called it for three days."""
+        call(self.url, "POST", "/_expire").raise_for_status()
+
+    def lines(self, stream: str) -> list[bytes]:
+        """Return a table's documents as they are now, as exports write them."""
         component, _, table = stream.rpartition("/")
         place = {"component": component, "table": table}
         answer = call(self.url, "GET", "/_documents", params=place).raise_for_status()
+        lines: list[bytes] = answer.content.splitlines()
+        return lines
+
+    def documents(self, stream: str) -> dict[str, dict[str, Any]]:
+        """Return a table's documents as they are now, by id, decoded as the adapter does it."""
         found = {}
-        for line in answer.content.splitlines():
+        for line in self.lines(stream):
             document = orjson.loads(line)
             decode_document(document)
             found[document["_id"]] = document

@@ -14,7 +14,7 @@ from local.sandbox.convex.control import Settings
 from local.sandbox.convex.errors import error, error_body
 from local.sandbox.convex.exports import Source
 from local.sandbox.convex.sync import SyncError, Syncs
-from local.sandbox.faults import Faults
+from local.sandbox.faults import Fault, Faults
 from local.sandbox.web import json_response, read_object
 
 _CURSOR_FAULTS = {
@@ -34,7 +34,7 @@ class Streaming:
 
     async def sync(self, request: Request) -> Response:
         """Answer `POST /api/v1/data/sync`."""
-        if self._take("no_data_sync"):
+        if self._take(request, "no_data_sync"):
             return json_response(error_body(404), 404)
         if refused := self._refused():
             return refused
@@ -45,7 +45,7 @@ class Streaming:
             return error(400, "BadJsonBody", str(cause))
         if not set(asked) <= {"cursor", "selection"} or not isinstance(cursor, str | None):
             return error(400, "BadJsonBody", "The arguments are `cursor`, a text, and `selection`.")
-        if cursor is not None and (fault := self._take(set(_CURSOR_FAULTS))):
+        if cursor is not None and (fault := self._take(request, set(_CURSOR_FAULTS))):
             return error(400, _CURSOR_FAULTS[fault.fault], "The data sync cannot be gone on with.")
         selection = asked.get("selection")
         return await self._answer(
@@ -85,5 +85,6 @@ class Streaming:
         except (zipfile.BadZipFile, OSError, ValueError, EOFError):
             return json_response(error_body(500), 500)
 
-    def _take(self, kinds: str | set[str]) -> Any:
-        return self._faults.take("convex", kinds)
+    def _take(self, request: Request, kinds: str | set[str]) -> Fault | None:
+        path = request.url.path
+        return self._faults.take("convex", kinds, method=request.method, path=path)
