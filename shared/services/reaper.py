@@ -18,13 +18,17 @@ _BATCH = 100
 
 
 def reap(*, open_uow: OpenUow, queue: JobQueue, now: Now) -> int:
-    """Queue every job again whose run died or whose message never came; return how many."""
+    """Queue every job again whose run died or whose message never came; return how many.
+
+    A queue that is down is not asked for each of them: the next tick is soon.
+    """
     moment = now()
     with open_uow(read_only=True) as uow:
         jobs = uow.jobs.list_reapable(
             now=moment, enqueued_before=moment - MESSAGE_LOST_AFTER, limit=_BATCH
         )
-    for job in jobs:
+    for queued, job in enumerate(jobs):
         _log.warning("Job %s is %s and nobody runs it: queued again.", job.id, job.status.value)
-        enqueue(job, open_uow=open_uow, queue=queue, now=now)
+        if not enqueue(job, open_uow=open_uow, queue=queue, now=now):
+            return queued
     return len(jobs)

@@ -4,7 +4,7 @@ What a queue message leads to, by how the run ends:
 
     completed            job success or partial, log closed, instance healthy
     time budget used up  lease ended, message sent again: the next run goes on
-    cancelled            job cancelled; what is committed stays
+    cancelled            job cancelled, whatever went wrong meanwhile; what is committed stays
     TransientError       lease ended, attempt counted, raised: the host redelivers the message;
                          a known longer wait becomes a delayed message instead, no attempt burnt
     AuthError            job failed, instance in error `needs_reconnect`: nothing syncs before a
@@ -165,6 +165,9 @@ class _Run:
     def execute(self) -> None:
         ports = self._ports
         settlement = Settlement(self._job, open_uow=ports.open_uow, now=ports.now)
+        if self._job.cancel_requested_at is not None:  # the run that was asked has died
+            settlement.cancel(None)
+            return
         try:
             if self._job.kind is JobKind.DISCOVER:
                 discover_tables(self._job, ports=ports, settlement=settlement)
@@ -174,12 +177,7 @@ class _Run:
         except LeaseLostError:
             raise
         except TransientError as error:
-            if error.retry_after is None or error.retry_after <= REDELIVERY_SECONDS:
-                settlement.count_attempt(error)
-                raise TransientError(settlement.text(error)) from None
-            wait = min(error.retry_after, LONGEST_DELAY_SECONDS)
-            settlement.postpone(error, seconds=wait)
-            self._send_again(wait)
+            self._try_again(error, settlement)
         except AuthError as error:
             self._wait_for_reconnect(error, settlement)
         except SyncError as error:
@@ -192,6 +190,20 @@ class _Run:
             raise RuntimeError(f"The run failed unexpectedly: {settlement.text(error)}") from None
         else:
             self._settle(outcome, settlement)
+
+    def _try_again(self, error: TransientError, settlement: Settlement) -> None:
+        """Leave it to the host, or to a message for later; not where somebody asked to cancel."""
+        with self._ports.open_uow(read_only=True) as uow:
+            is_cancelled = uow.jobs.get(self._job.id).cancel_requested_at is not None
+        if is_cancelled:
+            settlement.cancel(None)
+        elif error.retry_after is None or error.retry_after <= REDELIVERY_SECONDS:
+            settlement.count_attempt(error)
+            raise TransientError(settlement.text(error)) from None
+        else:
+            wait = min(error.retry_after, LONGEST_DELAY_SECONDS)
+            settlement.postpone(error, seconds=wait)
+            self._send_again(wait)
 
     def _wait_for_reconnect(self, error: AuthError, settlement: Settlement) -> None:
         """Fail the job and break the instance; go on where somebody reconnected meanwhile."""

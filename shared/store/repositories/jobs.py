@@ -32,6 +32,7 @@ from shared.store.repositories.instances import SqlInstanceRepository
 from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import sync_jobs as jobs
+from shared.store.tables import sync_logs as logs
 from shared.store.tables.jobs import PENDING, RUNNING, UNFINISHED
 from shared.store.types import UtcDateTime
 
@@ -171,15 +172,23 @@ class SqlJobRepository:
         self._session.run(update(jobs).where(jobs.c.id == job_id).values(enqueued_at=now))
 
     def request_cancel(self, job_id: str, *, now: datetime) -> Job:
-        """Cancel a job that does not run, ask a running one to stop; ConflictError if it ended."""
+        """Cancel a job that does not run, ask a running one to stop; ConflictError if it ended.
+
+        A log that an earlier run began ends with its job: no run will close it any more.
+        """
         asked = _or(jobs.c.cancel_requested_at, now)
         waiting = jobs.c.status.in_([JobStatus.PENDING, JobStatus.WAITING_APPROVAL])
         by_id = update(jobs).where(jobs.c.id == job_id).values(updated_at=now)
-        job = self._job_of(
+        cancelled = self._job_of(
             by_id.where(waiting)
             .values(status=JobStatus.CANCELLED, cancel_requested_at=asked, finished_at=now)
             .returning(*_COLUMNS)
-        ) or self._job_of(
+        )
+        if cancelled is not None:
+            ended = {"status": JobStatus.CANCELLED.value, "logged_at": now, "updated_at": now}
+            self._session.run(update(logs).where(logs.c.job_id == job_id).values(**ended))
+            return cancelled
+        job = self._job_of(
             by_id.where(jobs.c.status == JobStatus.RUNNING)
             .values(cancel_requested_at=asked)
             .returning(*_COLUMNS)

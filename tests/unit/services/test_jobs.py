@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +79,23 @@ def test_a_queue_that_is_down_loses_no_job(world: World) -> None:
     assert world.queue.sent == [(job.id, False, 0)]
 
 
+def test_the_reaper_asks_a_queue_that_is_down_once(world: World) -> None:
+    """One refusal ends the round: hundreds of time-outs would outlast the timer's own limit."""
+    profile_id = world.add_profile()
+    for key in ("a", "b", "c"):
+        world.add_job(world.add_instance(connection_key=key, profile_id=profile_id))
+    asked: list[str] = []
+
+    def refuse(job_id: str, **_options: object) -> None:
+        asked.append(job_id)
+        raise TransientError("the queue does not answer")
+
+    queue = SimpleNamespace(send=refuse, ping=lambda: None)
+    assert reap(open_uow=world.database.open_uow, queue=queue, now=world.clock) == 0
+    assert len(asked) == 1
+    assert reap(open_uow=world.database.open_uow, queue=world.queue, now=world.clock) == 3
+
+
 def test_the_reaper_leaves_the_living_alone(world: World) -> None:
     """Neither a queued job nor a run with a live lease is queued again."""
     request(world, world.add_instance().id)
@@ -135,6 +153,18 @@ def test_a_waiting_job_is_cancelled_at_once(world: World) -> None:
     assert cancelled.status is JobStatus.CANCELLED
     with pytest.raises(ConflictError):
         cancel_job(job.id, caller=world.caller, open_uow=open_uow, now=world.clock)
+
+
+def test_a_log_ends_with_a_job_cancelled_between_runs(world: World) -> None:
+    """What a first run has done stays in the log, which does not say "running" for ever."""
+    job = world.add_job()
+    world.source.fail_at = {2: TransientError("503")}
+    with pytest.raises(TransientError):
+        world.run(job)
+    assert world.log(job.id).status == "running"
+    cancel_job(job.id, caller=world.caller, open_uow=world.database.open_uow, now=world.clock)
+    log = world.log(job.id)
+    assert (log.status, log.success, log.tally.success) == ("cancelled", False, 2)
 
 
 def test_a_scheduled_job_goes_to_its_own_queue(world: World) -> None:

@@ -236,6 +236,37 @@ def test_a_cancel_reaches_a_running_job(world: World) -> None:
     assert len(world.store.rows) == 2
 
 
+@pytest.mark.parametrize("wait", [None, 3600.0])
+def test_a_cancelled_job_is_not_tried_again(world: World, wait: float | None) -> None:
+    """A provider that is away keeps nobody from cancelling: no attempt and no message follows."""
+    job = world.add_job()
+
+    def fail(request: SinkRequest) -> FakeSink:
+        with world.database.open_uow() as uow:
+            uow.jobs.request_cancel(job.id, now=world.clock())
+            uow.commit()
+        raise TransientError("HubSpot is away", retry_after=wait)
+
+    world.make_sink = fail
+    world.run(job)
+    assert (world.job(job.id).status, world.job(job.id).attempts) == (JobStatus.CANCELLED, 0)
+    assert world.log(job.id).status == "cancelled"
+    assert world.queue.sent == []
+
+
+def test_a_job_whose_run_died_after_a_cancel_ends_with_the_next_claim(world: World) -> None:
+    """Whoever takes over a dead run does what that one was asked to: stop."""
+    job = world.add_job(
+        status=JobStatus.RUNNING,
+        run_id="dead",
+        lease_expires_at=world.clock() - timedelta(seconds=1),
+        cancel_requested_at=world.clock(),
+    )
+    world.run(job)
+    assert world.job(job.id).status is JobStatus.CANCELLED
+    assert world.source.reads == []
+
+
 def test_the_time_budget_sends_the_message_again(world: World) -> None:
     """A run out of time ends its lease and queues itself; the next message finishes the job."""
     job = world.add_job()
