@@ -77,6 +77,7 @@ class Settings:
     entra_client_secret_name: str = "entra-oauth-client"  # noqa: S105  a name
     """The vault's name of the client secret, used where `entra_client_secret` is empty."""
     powerbi_base_url: str = "https://api.powerbi.com/v1.0/myorg"
+    graph_base_url: str = "https://graph.microsoft.com"
     public_url: str = ""
     """Where providers reach this app; sign-ins come back to `<public_url>/oauth/callback/…`."""
     allow_private_hosts: bool = False

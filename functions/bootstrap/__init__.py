@@ -93,7 +93,7 @@ class App(Backends):
                 "app_url": settings.hubspot_app_url,
                 "api_version": settings.hubspot_api_version,
             },
-            "planner": entra,
+            "planner": {**entra, "base_url": settings.graph_base_url},
             "powerbi": {**entra, "base_url": settings.powerbi_base_url},
         }
 

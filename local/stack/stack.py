@@ -210,6 +210,7 @@ class Stack:
             "HUBSPOT_CLIENT_SECRET": hubspot["oauth"]["clientSecret"],
             "ENTRA_AUTHORITY_URL": entra["url"],
             "POWERBI_BASE_URL": f"{self.directory['powerbi']['url']}/v1.0/myorg",
+            "GRAPH_BASE_URL": self.directory["graph"]["url"],
             "ENTRA_CLIENT_ID": entra["oauth"]["clientId"],
             "ENTRA_CLIENT_SECRET": entra["oauth"]["clientSecret"],
             "PUBLIC_URL": self._public_url,
