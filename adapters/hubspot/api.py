@@ -150,6 +150,7 @@ class HubSpotApi:
             answer = self.http.request_json(
                 "POST", f"{self._deals}/batch/read", json=body, repeatable=True
             )
+            batch = _batch(answer)
             for problem in _problems(answer):
                 if str(problem.get("category", "")) != _NOT_FOUND:
                     what = str(problem.get("message") or problem.get("category") or "no reason")
@@ -157,7 +158,7 @@ class HubSpotApi:
                         f"HubSpot could not read some deals of a batch: {what[:200]}. "
                         "Try again later."
                     )
-            found |= {str(deal["id"]): deal for deal in _batch(answer).deals if "id" in deal}
+            found |= {str(deal["id"]): deal for deal in batch.deals if "id" in deal}
         return found
 
     def _filled(self, batch: Batch, properties: Sequence[str]) -> Batch:

@@ -18,6 +18,9 @@ _ACCESS_TOKEN: Final = 1256
 _RECYCLE_SECONDS: Final = 25 * 60
 """Azure SQL ends connections that idled for 30 minutes; a token lives about an hour."""
 
+_LOCK_SECONDS: Final = 30
+"""As long as SQLite waits for its lock; a wait that ends so is error 1222, which is transient."""
+
 _SIGN_IN_PARTS: Final = re.compile(
     r"(?i)(?:^|;)\s*(?:UID|PWD|User ID|Password|Authentication|Trusted_Connection)"
     r"\s*=\s*(?:\{(?:[^}]|\}\})*\}|[^;]*)"
@@ -103,9 +106,11 @@ def _sign_in_with(engine: Engine, access_token: Callable[[], str]) -> None:
 
 
 def _prepare(connection: Any, _record: Any) -> None:
-    # pyodbc shows only the first result of a batch: row counts would hide a later error.
+    # pyodbc shows only the first result of a batch: row counts would hide a later error. Without a
+    # lock time-out, a forgotten transaction would hold up a run and its heartbeat for ever.
     cursor = connection.cursor()
-    cursor.execute("SET NOCOUNT ON")
+    for statement in ("SET NOCOUNT ON", f"SET LOCK_TIMEOUT {_LOCK_SECONDS * 1000}"):
+        cursor.execute(statement)
     cursor.close()
 
 

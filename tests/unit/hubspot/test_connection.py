@@ -120,6 +120,14 @@ def test_get_does_not_take_an_unreadable_deal_for_a_deleted_one() -> None:
         connect(server, selection={"deals": []}).get("deals", ["1", "2"])
 
 
+@pytest.mark.parametrize("body", [[], {"results": None}])
+def test_an_answer_of_another_form_is_no_bug_of_ours(body: object) -> None:
+    """What is not HubSpot's own form fails for good, with where to look."""
+    script = Script(answer(200, results=[]), httpx.Response(200, json=body))
+    with pytest.raises(PermanentError, match="base URL"):
+        connect(script, selection={"deals": []}).get("deals", ["1"])
+
+
 def test_nothing_is_pushed() -> None:
     """HubSpot is import only, and says so before anything is sent."""
     server = FakeHubSpot()

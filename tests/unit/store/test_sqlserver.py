@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.domain.jobs import JobStatus
 from shared.errors import LeaseLostError, PermanentError, TransientError
 from shared.store.database import Database
+from shared.store.faults import translated
 from shared.store.sqlserver import choose_driver, without_sign_in
 from tests.factories import NOW
 from tests.odbc_kit import MICROSOFT, FakeOdbc, odbc_error
@@ -46,6 +48,15 @@ def test_a_connection_hides_row_counts_and_the_drivers_pool_is_off() -> None:
     opened(odbc)
     assert "SET NOCOUNT ON" in odbc.statements
     assert odbc.pooling is False
+
+
+def test_no_statement_waits_for_a_lock_for_ever() -> None:
+    """A transaction that somebody forgot costs a run one attempt, not its heartbeat."""
+    odbc = FakeOdbc()
+    opened(odbc)
+    assert "SET LOCK_TIMEOUT 30000" in odbc.statements
+    timed_out = translated(DBAPIError("UPDATE t", {}, odbc_error("HYT00", 1222)))
+    assert isinstance(timed_out, TransientError)
 
 
 def test_a_token_replaces_every_other_way_to_sign_in() -> None:
