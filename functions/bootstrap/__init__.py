@@ -60,7 +60,9 @@ class App(Backends):
             "writes": (settings.writes_per_minute, settings.writes_burst),
         }
         return {
-            name: RateLimit(name=name, per_minute=per_minute, burst=burst)
+            name: RateLimit(
+                name=name, per_minute=per_minute, burst=burst, is_shared=name == "writes"
+            )
             for name, (per_minute, burst) in figures.items()
         }
 

@@ -11,11 +11,15 @@ from shared.errors import PermanentError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """`burst` requests at once, and `per_minute` of them for good."""
+    """`burst` requests at once, and `per_minute` of them for good.
+
+    `is_shared`: all workers count together, in SQL. Otherwise each worker counts what it serves.
+    """
 
     name: str
     per_minute: float
     burst: int
+    is_shared: bool = True
 
     def __post_init__(self) -> None:
         if self.per_minute <= 0 or self.burst < 1:

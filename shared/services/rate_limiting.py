@@ -38,8 +38,10 @@ class RateLimiter:
     that grow from 1 to a tenth of the burst, so SQL is asked ever more seldom. A caller who is
     refused is refused from memory until a token can have come back.
 
-    All workers together never give out more than the bucket held. A worker that takes a batch and
-    does not use it keeps those tokens from the others for at most `_LEASE`.
+    A limit that is not shared is counted in this worker's memory and costs no SQL at all.
+
+    All workers together never give out more than a shared bucket held. A worker that takes a
+    batch and does not use it keeps those tokens from the others for at most `_LEASE`.
     """
 
     def __init__(self, *, open_uow: OpenUow, now: Now) -> None:
@@ -57,18 +59,18 @@ class RateLimiter:
         lease = self._lease_of(key, limit)
         with lease.lock:
             now = self._now()
+            if not limit.is_shared:
+                bucket = lease.bucket or Bucket.full(limit, now=now)
+                given, lease.bucket = bucket.take(1, limit, now=now)
+                return _standing(limit, given, lease.bucket.tokens)
             if lease.ends_at is None or now >= lease.ends_at:
                 lease.tokens = lease.size = 0
             if not lease.tokens and _may_hold(lease.bucket, limit, now):
                 self._renew(lease, key, limit, now)
-            is_allowed = lease.tokens > 0
-            lease.tokens -= is_allowed
+            given = min(1, lease.tokens)
+            lease.tokens -= given
             left = 0.0 if lease.bucket is None else lease.bucket.refilled(limit, now=now).tokens
-            if not is_allowed:
-                wait = limit.seconds_for(1 - left)
-                return Standing(limit=limit, is_allowed=False, remaining=0, retry_after=wait)
-            remaining = min(limit.burst, lease.tokens + int(left))
-            return Standing(limit=limit, is_allowed=True, remaining=remaining)
+            return _standing(limit, given, left, held=lease.tokens)
 
     def _lease_of(self, key: str, limit: RateLimit) -> _Lease:
         with self._lock:
@@ -90,6 +92,14 @@ class RateLimiter:
                 uow.commit()
         lease.bucket, lease.tokens, lease.size = bucket, given, given
         lease.ends_at = now + _LEASE
+
+
+def _standing(limit: RateLimit, given: int, left: float, *, held: int = 0) -> Standing:
+    """Return how a caller stands who was given a token or none; `left` are in the bucket."""
+    if not given:
+        wait = limit.seconds_for(1 - left)
+        return Standing(limit=limit, is_allowed=False, remaining=0, retry_after=wait)
+    return Standing(limit=limit, is_allowed=True, remaining=min(limit.burst, held + int(left)))
 
 
 def _may_hold(bucket: Bucket | None, limit: RateLimit, now: datetime) -> bool:

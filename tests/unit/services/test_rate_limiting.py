@@ -164,3 +164,15 @@ def test_the_store_learns_no_name(workers: Workers) -> None:
         [row] = connection.exec_driver_sql("SELECT caller FROM rate_buckets").all()
     assert len(row[0]) == 64
     assert "ada" not in row[0]
+
+
+def test_a_limit_that_is_not_shared_costs_no_sql(workers: Workers) -> None:
+    """Each worker gives the whole burst by itself, refills it, and never opens a unit of work."""
+    limit = RateLimit(name="reads", per_minute=600, burst=3, is_shared=False)
+
+    workers.is_away = True
+    for limiter in (workers.new(), workers.new()):
+        assert allowed(limiter, limit, 4) == 3
+        workers.clock.move(seconds=0.1)
+        assert allowed(limiter, limit, 2) == 1
+    assert workers.asked == 0
