@@ -60,7 +60,8 @@ def _joined(pages: list[Page]) -> Page:
 
 @contextmanager
 def prefetched(source: Callable[[], Generator[Page]]) -> Generator[Generator[Page]]:
-    """Run `source()` in a thread that stays one page in front of the reader.
+    """Run `source()` in a thread that stays one page in front of the reader: the next one is
+    asked for when the last one was taken.
 
     An exception of the source is raised in the reader after the pages before it. Leaving the block
     stops the thread and closes the source; both have ended when the block is left.
@@ -82,6 +83,7 @@ class _Fetcher:
         self._source = source
         self._ready: queue.Queue[Page | _End] = queue.Queue(maxsize=1)
         self._stopped = threading.Event()
+        self._taken = threading.Semaphore(0)
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._fetch,), name="prefetch", daemon=True
@@ -92,10 +94,12 @@ class _Fetcher:
 
     def stop(self) -> None:
         self._stopped.set()
+        self._taken.release()
         self._thread.join()
 
     def pages(self) -> Generator[Page]:
         while not isinstance(ready := self._ready.get(), _End):
+            self._taken.release()
             yield ready
         if ready.error is not None:
             raise ready.error
@@ -105,6 +109,10 @@ class _Fetcher:
             with closing(self._source()) as pages:
                 for page in pages:
                     if not self._offer(page):
+                        return
+                    del page  # so that two at most are held, the reader's and the next one
+                    self._taken.acquire()
+                    if self._stopped.is_set():
                         return
             self._offer(_End(None))
         except BaseException as error:  # noqa: BLE001  it belongs to the reader's thread

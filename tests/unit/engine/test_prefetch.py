@@ -81,3 +81,23 @@ def test_an_error_of_the_source_reaches_the_reader() -> None:
         next(pages)
         with pytest.raises(TransientError, match="busy"):
             next(pages)
+
+
+def test_no_more_than_one_page_waits() -> None:
+    """However slow the reader, the source is asked for the page after the next one only."""
+    asked: list[int] = []
+    third = threading.Event()
+
+    def source() -> Generator[Page]:
+        for number in range(5):
+            asked.append(number)
+            if number == 2:
+                third.set()
+            yield make_page(make_changes(1, start=number), resume=number)
+
+    with prefetched(source) as pages:
+        next(pages)
+        assert not third.wait(0.05)
+        assert asked in ([0], [0, 1])
+        next(pages)
+        assert third.wait(WAIT)
