@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from adapters.convex.data_sync import selection_of
@@ -248,7 +248,7 @@ def test_requests_and_answers_fit_convexs_own_document(server: Server) -> None:
 
     def validate(name: str, data: Any) -> None:
         schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-        jsonschema.Draft202012Validator(schema).validate(data)
+        jsonschema_rs.Draft202012Validator(schema).validate(data)
 
     validate_answer = partial(validate, "DataSyncResponse")
     selection = selection_of({"cars": (), "shop/cars": ("n",)})
@@ -263,5 +263,5 @@ def test_requests_and_answers_fit_convexs_own_document(server: Server) -> None:
         active = call(server.url, "GET", "/api/v1/data/list_active_syncs").json()
         assert len(active["syncs"]) > 1
         validate("ListActiveSyncsResponse", active)
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema_rs.ValidationError):
         validate_answer({**pages[0], "values": [{"table": "cars"}]})
