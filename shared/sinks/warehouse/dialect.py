@@ -53,9 +53,6 @@ class Dialect(Storage, Protocol):
     def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
         """Delete the rows of these keys, if they are there; return how many were."""
 
-    def clear(self, connection: Connection, table: str) -> None:
-        """Delete every row."""
-
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""
 

@@ -133,10 +133,6 @@ class MssqlDialect:
             deleted += there
         return deleted
 
-    def clear(self, connection: Connection, table: str) -> None:
-        """Delete every row."""
-        _run(connection, f"DELETE FROM {self.table(table)}")  # noqa: S608  quoted
-
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""
         return int(_scalar(connection, f"SELECT COUNT_BIG(*) FROM {self.table(table)}"))  # noqa: S608  quoted

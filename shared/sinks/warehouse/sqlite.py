@@ -114,10 +114,6 @@ class SqliteDialect:
         deleted: int = raw.executemany(sql, [(key,) for key in keys]).rowcount
         return deleted
 
-    def clear(self, connection: Connection, table: str) -> None:
-        """Delete every row."""
-        connection.exec_driver_sql(f"DELETE FROM {quote(table)}")  # noqa: S608  quoted
-
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""
         sql = f"SELECT COUNT(*) FROM {quote(table)}"  # noqa: S608  quoted

@@ -86,7 +86,6 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     dialect.insert(fake, "flights", _COLUMNS, [row], with_companion=True)
     dialect.insert(fake, "flights", _COLUMNS, [row[:-1]], with_companion=False)
     dialect.delete(fake, "flights", ["k"])
-    dialect.clear(fake, "flights")
     assert dialect.count(fake, "flights") == 1
     assert dialect.first_repeated_key(fake, "flights") is None
     dialect.drop(fake, "flights")
