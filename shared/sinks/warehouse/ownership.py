@@ -89,9 +89,14 @@ class Estate:
             others = [owner[:2] for owner in owners if owner[:2] != ours]
             if others:
                 instance_id, other = others[0]
+                whose = (
+                    f"stream {other!r} of this instance"
+                    if instance_id == self.instance_id
+                    else "another instance"
+                )
                 raise PermanentError(
-                    f"Table {name!r} of the warehouse belongs to stream {other!r} of instance "
-                    f"{instance_id}: give this instance a table prefix of its own."
+                    f"Table {name!r} of the warehouse belongs to {whose}: make this instance with "
+                    "a connection key of its own, which becomes the prefix of its tables."
                 )
             is_made = any(made for _, _, made in owners)
             if not is_made and self.dialect.has_object(connection, name):

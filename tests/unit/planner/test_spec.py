@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,13 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 from shared.domain.changes import Delete, Upsert
+from tests.conftest import VENDOR_DOCUMENTS
 from tests.planner_kit import NEW, FakeGraph, body_of, connect, push, push_one, read
 
-DOCUMENT = Path(__file__).parents[4] / "shared" / "specs" / "graph-planner.openapi30.yaml"
+DOCUMENT = VENDOR_DOCUMENTS / "graph-planner.openapi30.yaml"
 JSON = "application/json"
 
-needs_document = pytest.mark.skipif(
-    not DOCUMENT.is_file(), reason="Microsoft's document is not beside the checkout"
-)
+needs_document = pytest.mark.vendor_documents
 
 
 @lru_cache

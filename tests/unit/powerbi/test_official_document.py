@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,11 +15,12 @@ import pytest
 
 from shared.errors import SyncError
 from tests import powerbi_kit as kit
+from tests.conftest import VENDOR_DOCUMENTS
 from tests.powerbi_kit import FakePowerBI, connect, read, stream
 
-DOCUMENT = Path(__file__).parents[4] / "shared" / "specs" / "powerbi-executequeries.openapi30.json"
+DOCUMENT = VENDOR_DOCUMENTS / "powerbi-executequeries.openapi30.json"
 
-pytestmark = pytest.mark.skipif(not DOCUMENT.exists(), reason="needs the API's description")
+pytestmark = pytest.mark.vendor_documents
 
 UNDESCRIBED = {f"/v1.0/myorg/datasets/{kit.SCRATCH}/{end}" for end in ("refreshes", "tables")}
 """Calls the trimmed description leaves out: the same without a group."""

@@ -11,9 +11,10 @@ import jsonschema_rs
 import pytest
 
 from adapters.convex.data_sync import selection_of
+from tests.conftest import VENDOR_DOCUMENTS
 from tests.convex_kit import Server, call, serve, small_export
 
-_SPEC = Path(__file__).parents[4] / "shared" / "specs" / "convex-data-sync.openapi31.json"
+_SPEC = VENDOR_DOCUMENTS / "convex-data-sync.openapi31.json"
 _PATH = "/api/v1/data/sync"
 
 
@@ -241,7 +242,7 @@ def test_wrong_settings_are_told(server: Server) -> None:
     assert call(server.url, "GET", "/_settings").json()["plan"] == "pro"
 
 
-@pytest.mark.skipif(not _SPEC.exists(), reason="needs Convex's API document beside the checkout")
+@pytest.mark.vendor_documents
 def test_requests_and_answers_fit_convexs_own_document(server: Server) -> None:
     """What the adapter asks and the emulator answers is valid by the published schemas."""
     components = json.loads(_SPEC.read_text())["components"]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -17,7 +16,6 @@ from shared.errors import AuthError, PermanentError, TransientError
 from shared.ports.mailer import MailMessage
 from shared.services.notifications import mark_broken
 from shared.services.outbox import LEASE, send_due
-from shared.services.pruning import prune
 from tests.fakes import PowerCutError
 from tests.mail_kit import FakeMailer, notices_of
 from tests.world import World, world
@@ -338,17 +336,3 @@ def test_recipients_that_were_left_out_are_noted(world: World) -> None:
     [notice] = notices_of(world.database, instance.id)
     assert notice.status is NoticeStatus.SENT
     assert "550" in notice.error
-
-
-def test_old_notices_are_pruned_but_those_that_wait(world: World) -> None:
-    """What was told long ago goes; what still has to be told stays, however old."""
-    told, waiting = broken_of_another(world, "ada"), broken_of_another(world, "grace")
-    world.clock.now += GATHERED_FOR
-    [notice] = notices_of(world.database, told.id)
-    with world.database.open_uow() as uow:
-        uow.outbox.mark_sent(replace(notice, mail_id=""), error="", now=world.clock())
-        uow.commit()
-    world.clock.move(days=91)
-    assert prune(keep_days=90, open_uow=world.database.open_uow, now=world.clock) == 1
-    assert notices_of(world.database, told.id) == []
-    assert len(notices_of(world.database, waiting.id)) == 1

@@ -81,7 +81,9 @@ def test_instances_do_not_share_tables(warehouse: Warehouse) -> None:
     load_full(first, {"flights": numbered(1)})
     first.close()
     second = warehouse.sink(instance_id="second")
-    with pytest.raises(PermanentError, match="belongs to stream 'flights' of instance first"):
+    with pytest.raises(
+        PermanentError, match="'flights' of the warehouse belongs to another instance"
+    ):
         load_full(second, {"flights": numbered(2)})
     second.close()
     assert len(warehouse.rows("flights")) == 1
