@@ -55,7 +55,7 @@ class Sink(Protocol):
         """Return the scope's checkpoint, None where it was never read."""
 
     def begin(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Take the scope for this run. `saved` at the start of a read voids what was staged before."""
+        """Take the scope for this run. At the start of a read, what was staged before is void."""
 
     def write(self, scope: str, changes: Sequence[Change]) -> WriteResult:
         """Write a batch without making it count yet; the app database has no open transaction
