@@ -1,4 +1,4 @@
-"""Instances: create, list, read, delete, connect by key."""
+"""Instances: create, list, read, delete, connect by key or password."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def delete_instance(instance_id: str, caller: Caller, expected: steps.Versions) 
 def put_connection(
     instance_id: str, caller: Caller, body: schemas.ConnectionInput, expected: steps.Versions
 ) -> schemas.Connection:
-    """Connect an instance by key; the key is tried live first and answered by nobody."""
-    instance, check = connecting.connect_with_key(
+    """Connect by key, or by user name and password; tried live first, answered by nobody."""
+    instance, check = connecting.connect_with_credentials(
         instance_id,
         caller=caller,
-        api_key=body.api_key.get_secret_value(),
+        given=body.credentials(),
         options={from_camel(name): value for name, value in body.options.items()},
         replace_account=body.replace_account,
         expected=expected,

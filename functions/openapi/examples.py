@@ -72,6 +72,8 @@ FIELDS: Final[Mapping[str, Any]] = {
     "configVersion": 3,
     # connecting
     "apiKey": "pat-eu1-00000000-0000-0000-0000-000000000000",
+    "username": None,
+    "password": None,
     "ConnectionInput.options": {"deploymentUrl": "https://happy-animal-123.convex.cloud"},
     "account": "12345678",
     "Connection.label": "example.com (12345678)",

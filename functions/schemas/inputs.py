@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Secret,
+    SecretStr,
+    StringConstraints,
+)
 
 from functions.schemas.base import to_camel
 from shared.domain.checkpoints import Mode
@@ -23,6 +31,13 @@ def _fits(text: str) -> str:
 
 
 Name = Annotated[str, Field(max_length=_NAME_LENGTH), AfterValidator(_fits)]
+# Unlike a key that was copied, a password may well begin or end with a space.
+Password = Annotated[
+    Secret[
+        Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1000)]
+    ],
+    Field(json_schema_extra={"format": "password", "writeOnly": True}),
+]
 OptionName = Annotated[str, Field(max_length=64)]
 OptionValue = Annotated[str, Field(max_length=2000)]
 
@@ -58,14 +73,22 @@ class InstanceInput(Input):
 
 
 class ConnectionInput(Input):
-    """A key and the options the provider asks for, such as `deploymentUrl`.
+    """A key, or user name and password, and the options the provider asks for.
 
+    `authType` and `apiKeyLabel` of the provider tell which; `options` are such as `deploymentUrl`.
     `replaceAccount` starts over with another account, before the instance was ever activated.
     """
 
-    api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)]
+    api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)] | None = None
+    username: Annotated[SecretStr, Field(min_length=1, max_length=320)] | None = None
+    password: Password | None = None
     options: dict[OptionName, OptionValue] = Field(max_length=20, default_factory=dict)
     replace_account: bool = False
+
+    def credentials(self) -> dict[str, str]:
+        """Return the secrets that were sent, by the names they have in the vault."""
+        sent = {"api_key": self.api_key, "username": self.username, "password": self.password}
+        return {name: value.get_secret_value() for name, value in sent.items() if value is not None}
 
 
 class SignInInput(Input):

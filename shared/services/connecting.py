@@ -20,12 +20,11 @@ from shared.domain.instances import (
 )
 from shared.domain.jobs import Job, JobTrigger
 from shared.domain.profiles import Caller
-from shared.domain.providers import AuthType
 from shared.domain.wizard import advance
 from shared.errors import AuthError, ConflictError, InvalidInputError, PermanentError
 from shared.ports.provider import CheckResult, Credentials, ProviderDefinition
 from shared.ports.vault import Vault
-from shared.services.connections import Connector, checked_options
+from shared.services.connections import Connector, checked_credentials, checked_options
 from shared.services.deps import Now, OpenUow
 from shared.services.secrets import give_up_secret, put_secret, remove_secrets, use_secret
 from shared.services.steps import Versions, read_own, save_step
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
 
 
-def connect_with_key(
+def connect_with_credentials(
     instance_id: str,
     *,
     caller: Caller,
-    api_key: str,
+    given: Mapping[str, str],
     options: Mapping[str, str],
     replace_account: bool = False,
     expected: Versions = None,
@@ -47,20 +46,17 @@ def connect_with_key(
     connector: Connector,
     now: Now,
 ) -> tuple[Instance, CheckResult]:
-    """Try the key live, then keep it in the vault and the rest in the instance.
+    """Try the key, or user name and password, live; keep it in the vault, the rest in the instance.
 
-    Raises InvalidInputError where the provider refuses the key or an option is wrong,
-    TransientError where it does not answer, ConflictError where the key opens another account than
-    before (see `require_account`), PreconditionError where the instance is not at an `expected`
-    version; then nothing is kept.
+    Raises InvalidInputError where the provider refuses what was `given` or an option is wrong,
+    TransientError where it does not answer, ConflictError where it opens another account than
+    before (see `require_account`) or only signing in helps, PreconditionError where the instance
+    is not at an `expected` version; then nothing is kept.
     """
     instance, state = read_own(instance_id, caller=caller, open_uow=open_uow, expected=expected)
     definition = connector.find_provider(instance.provider)
-    spec = definition.spec
-    if spec.auth_type is not AuthType.API_KEY and not spec.api_key_label:
-        raise ConflictError(f"{spec.name} takes no key: connect it by {spec.auth_type.value}.")
-    credentials = Credentials(values={"api_key": api_key})
-    chosen = checked_options(spec, options)
+    credentials = Credentials(values=checked_credentials(definition.spec, given))
+    chosen = checked_options(definition.spec, options)
     check = check_live(instance.provider, credentials, chosen, connector=connector)
     require_account(instance, state, check, is_replacing=replace_account)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared.domain.instances import Instance
 from shared.domain.oauth import is_token_set
-from shared.errors import AuthError, InvalidInputError, NotFoundError
+from shared.domain.providers import AuthType
+from shared.errors import AuthError, ConflictError, InvalidInputError, NotFoundError
 from shared.ports.provider import Connection, ConnectRequest, Credentials
 from shared.ports.vault import Vault
 from shared.services.deps import FindProvider
@@ -75,6 +76,43 @@ def stored_credentials(instance: Instance, secret_ref: str, *, vault: Vault) -> 
         return Credentials(values=vault.get(secret_ref), instance_id=instance.id)
     except NotFoundError:
         raise AuthError(f"The credentials of {instance.name} are gone: connect it again.") from None
+
+
+def checked_credentials(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, str]:
+    """Return what a person gave to sign in with: "api_key", or "username" and "password".
+
+    Raises ConflictError where the provider takes neither, InvalidInputError naming each part that
+    is missing, not asked for, or cannot stand in a header of RFC 7617.
+    """
+    ways: list[tuple[str, ...]] = []
+    if spec.auth_type is AuthType.API_KEY or spec.api_key_label:
+        ways.append(("api_key",))
+    if spec.auth_type is AuthType.BASIC:
+        ways.append(("username", "password"))
+    if not ways:
+        raise ConflictError(f"{spec.name} takes no key: connect it by {spec.auth_type.value}.")
+    wanted = max(ways, key=lambda way: len(given.keys() & set(way)))
+    errors = [
+        (_wire_name(name), f"{spec.name} is connected by {_listed(wanted)}")
+        for name in given
+        if name not in wanted
+    ]
+    errors += [(_wire_name(name), "it is required") for name in wanted if not given.get(name)]
+    if ":" in given.get("username", ""):
+        errors.append(("username", "it cannot hold a colon"))
+    errors += [
+        (name, "it holds characters that none has, such as a line break")
+        for name in ("username", "password")
+        if not given.get(name, "").isprintable()
+    ]
+    if errors:
+        text = "; ".join(f"{where}: {what}" for where, what in errors)
+        raise InvalidInputError(f"The credentials are not right: {text}.", errors=errors)
+    return dict(given)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(_wire_name(name) for name in names)
 
 
 def checked_options(spec: ProviderSpec, given: Mapping[str, str]) -> dict[str, str]:

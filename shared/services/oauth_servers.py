@@ -46,7 +46,8 @@ class OAuthServers:
         """Return a provider; raise ConflictError where nobody can sign in at it."""
         definition = self.find_provider(slug)
         if definition.oauth is None:
-            raise ConflictError(f"{definition.spec.name} has no sign-in: connect it by its key.")
+            name = definition.spec.name
+            raise ConflictError(f"{name} has no sign-in: connect it by its key or password.")
         return definition
 
     def get(self, slug: str, *, sleep: Callable[[float], None] = time.sleep) -> OAuthServer:

@@ -44,6 +44,7 @@ SPECS = (
             ConnectionOption(name="region", label="Region", default="eu"),
         ),
     ),
+    make_spec(slug="ledger", name="Ledger", auth_type=AuthType.BASIC),
     make_spec(slug="sign-in", name="Sign in", auth_type=AuthType.OAUTH2),
     make_spec(slug="hidden", name="Hidden", is_public=False),
 )
@@ -217,7 +218,8 @@ class Providers:
 
     def _connect(self, spec: ProviderSpec, request: ConnectRequest) -> Connection:
         self.opened.append(request)
-        key = request.credentials.values["api_key"]
+        values = request.credentials.values
+        key = values["password"] if spec.auth_type is AuthType.BASIC else values["api_key"]
         refused = AuthError(f"{spec.name} answered 401 to GET /check.")
         return _Asked(4, asked=self, error=self.error if key == GOOD_KEY else refused)
 

@@ -1,4 +1,4 @@
-"""Connecting an instance by key."""
+"""Connecting an instance by key, or by user name and password."""
 
 from __future__ import annotations
 
@@ -142,6 +142,56 @@ def test_a_provider_without_keys_is_a_conflict(world: HttpWorld) -> None:
     instance_id = new_instance(world, "sign-in")
     answer = world.ada.put(f"instances/{instance_id}/connection", {"apiKey": GOOD_KEY})
     assert "oauth2" in answer.problem(409, "conflict")["detail"]
+
+
+def test_a_user_name_and_password_connect(
+    world: HttpWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For a provider that declares basic auth; the password, its spaces too, is in the vault only.
+
+    Nothing of either is in the answer or a log.
+    """
+    instance_id = new_instance(world, "ledger")
+    body = {"username": " ada@example.com ", "password": GOOD_KEY}
+    path = f"instances/{instance_id}/connection"
+    with caplog.at_level(logging.DEBUG):
+        answer = world.ada.put(path, body)
+        spaced = world.ada.put(path, {**body, "password": f" {GOOD_KEY}"})
+    assert answer.status == 200, answer.body
+    assert answer.json["instance"]["setupStep"] == "connection"
+    kept = {"username": "ada@example.com", "password": GOOD_KEY}
+    assert world.app.vault.get(state_of(world, instance_id).secret_ref) == kept
+    spaced.problem(400, "invalid-input")
+    assert world.providers.opened[-1].credentials.values["password"] == f" {GOOD_KEY}"
+    for secret in kept.values():
+        assert secret not in caplog.text
+        assert secret.encode() not in answer.body + spaced.body
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "wheres"),
+    [
+        ("ledger", {}, ["username", "password"]),
+        ("ledger", {"username": "ada"}, ["password"]),
+        ("ledger", {"apiKey": GOOD_KEY}, ["apiKey", "username", "password"]),
+        ("ledger", {"username": "a:b", "password": GOOD_KEY}, ["username"]),
+        ("ledger", {"username": "a", "password": "p\nq"}, ["password"]),
+        ("ledger", {"username": "a", "password": "x" * 1001}, ["password"]),
+        ("fake", {"apiKey": GOOD_KEY, "username": "ada"}, ["username"]),
+        ("fake", {"username": "ada", "password": GOOD_KEY}, ["username", "password", "apiKey"]),
+    ],
+)
+def test_credentials_of_another_kind_are_named(
+    world: HttpWorld, provider: str, body: dict[str, str], wheres: list[str]
+) -> None:
+    """What is missing and what the provider does not ask for is told; nothing is tried or kept."""
+    instance_id = new_instance(world, provider)
+    answer = world.ada.put(f"instances/{instance_id}/connection", body)
+    found = answer.problem(400, "invalid-input")
+    assert [error["where"] for error in found["errors"]] == wheres
+    assert GOOD_KEY.encode() not in answer.body
+    assert world.providers.opened == []
+    assert_nothing_kept(world, instance_id)
 
 
 def test_a_new_key_replaces_the_old_one(world: HttpWorld) -> None:

@@ -102,7 +102,7 @@ def test_a_provider_with_keys_only_has_no_sign_in(desk: Desk) -> None:
         uow.commit()
     made = desk.world.ada.post("instances", {"provider": "convex"})
     answer = desk.world.ada.post(f"instances/{made.json['id']}/oauth/start")
-    assert "by its key" in answer.problem(409, "conflict")["detail"]
+    assert "by its key or password" in answer.problem(409, "conflict")["detail"]
 
 
 def test_a_reconnect_stays_with_its_account(desk: Desk, hubspot_id: str) -> None:

@@ -159,9 +159,10 @@ def test_secrets_are_marked() -> None:
         f"{name}.{field}"
         for name, schema in schemas.items()
         for field, part in schema.get("properties", {}).items()
-        if part.get("writeOnly")
+        if any(one.get("writeOnly") for one in (part, *part.get("anyOf", ())))
     }
-    assert secret >= {"ConnectionInput.apiKey", "SignInInput.code", "SignInInput.state"}
+    connection = {f"ConnectionInput.{name}" for name in ("apiKey", "username", "password")}
+    assert secret >= connection | {"SignInInput.code", "SignInInput.state"}
     assert all(name.partition(".")[0].endswith("Input") for name in secret)
 
 

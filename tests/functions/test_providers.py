@@ -11,7 +11,8 @@ def test_the_catalogue_lists_what_a_customer_can_choose(world: HttpWorld) -> Non
     """Every public provider is there, by name, and no hidden one."""
     answer = world.ada.get("providers")
     assert answer.status == 200
-    assert [entry["slug"] for entry in answer.json["items"]] == ["depot", "fake", "sign-in"]
+    slugs = [entry["slug"] for entry in answer.json["items"]]
+    assert slugs == ["depot", "fake", "ledger", "sign-in"]
 
 
 def test_one_provider_reads_like_its_entry_in_the_list(world: HttpWorld) -> None:
