@@ -1,0 +1,180 @@
+"""Who changed what is written down: every route that can change something, as one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import azure.functions as func
+import pytest
+
+from shared.store.tables import audit_events
+from tests.functions.kit import GOOD_KEY, Answer, HttpWorld, http_functions
+from tests.functions.oauth_kit import Desk
+
+RULES: Final = [
+    {
+        "stream": "deals",
+        "externalField": "n",
+        "entity": "initiatives",
+        "field": field,
+        "transform": transform,
+    }
+    for field, transform in (("name", None), ("status", {"type": "constant", "value": "ON_TIME"}))
+]
+
+
+class Story:
+    """What has to happen before a route has something to change."""
+
+    def __init__(self, world: HttpWorld) -> None:
+        self.world = world
+        self.ada = world.ada
+
+    def made(self) -> str:
+        return f"instances/{self.ada.post('instances', {'provider': 'fake'}).json['id']}"
+
+    def connected(self, provider: str = "fake") -> str:
+        return f"instances/{self.world.at_connection(self.ada, provider)}"
+
+    def mapped(self) -> str:
+        path = self.connected()
+        assert self.ada.put(f"{path}/mappings", {"mappings": RULES}).status == 200
+        return path
+
+    def configured(self) -> str:
+        path = self.mapped()
+        assert self.ada.put(f"{path}/sync-config", {}).status == 200
+        return path
+
+    def active(self) -> str:
+        return f"instances/{self.world.connected(self.ada)}"
+
+    def paused(self) -> str:
+        path = self.active()
+        assert self.ada.post(f"{path}/pause").status == 200
+        return path
+
+    def waiting(self) -> str:
+        return f"jobs/{self.world.start(self.ada, self.world.connected(self.ada))}"
+
+    def dead(self) -> str:
+        """Return the path of a letter whose job met a bug until its message was poison."""
+        job_id = self.waiting().removeprefix("jobs/")
+        self.world.sink_error = KeyError("a bug")
+        with pytest.raises(RuntimeError):
+            self.world.run(job_id)
+        self.world.sink_error = None
+        body = json.dumps({"v": 1, "jobId": job_id}).encode()
+        self.world.trigger("sync_manual_poison", func.QueueMessage(body=body))
+        letter = self.world.admin.get("admin/dead-letters").json["items"][0]
+        return f"admin/dead-letters/{letter['id']}"
+
+
+Way = Callable[[Story], Answer]
+# What each route leaves behind, and a call of it that changes something. A new route needs a row.
+ACTS: Final[dict[str, tuple[str, Way]]] = {
+    "put_me": ("profile.save", lambda on: on.ada.put("me", {"name": "Ada L."})),
+    "create_instance": (
+        "instance.create",
+        lambda on: on.ada.post("instances", {"provider": "fake"}),
+    ),
+    "delete_instance": ("instance.delete", lambda on: on.ada.delete(on.made())),
+    "put_connection": (
+        "instance.connect",
+        lambda on: on.ada.put(f"{on.made()}/connection", {"apiKey": GOOD_KEY}),
+    ),
+    "disconnect": (
+        "instance.disconnect",
+        lambda on: on.ada.delete(f"{on.connected()}/connection"),
+    ),
+    "put_mappings": (
+        "instance.map",
+        lambda on: on.ada.put(f"{on.connected()}/mappings", {"mappings": RULES}),
+    ),
+    "put_tables": (
+        "instance.choose_tables",
+        lambda on: on.ada.put(f"{on.connected('depot')}/tables", {"tables": [{"table": "a"}]}),
+    ),
+    "discover_tables": (
+        "instance.discover",
+        lambda on: on.ada.post(f"{on.connected('depot')}/tables/discover"),
+    ),
+    "put_sync_config": (
+        "instance.schedule",
+        lambda on: on.ada.put(f"{on.mapped()}/sync-config", {"frequency": "manual"}),
+    ),
+    "activate_instance": (
+        "instance.activate",
+        lambda on: on.ada.post(f"{on.configured()}/activate"),
+    ),
+    "pause_instance": ("instance.pause", lambda on: on.ada.post(f"{on.active()}/pause")),
+    "resume_instance": ("instance.resume", lambda on: on.ada.post(f"{on.paused()}/resume")),
+    "start_job": ("job.request", lambda on: on.ada.post(f"{on.active()}/jobs")),
+    "cancel_job": ("job.cancel", lambda on: on.ada.post(f"{on.waiting()}/cancel")),
+    "replay_dead_letter": (
+        "dead_letter.replay",
+        lambda on: on.world.admin.post(f"{on.dead()}/replay"),
+    ),
+}
+SIGN_INS: Final = {"start_sign_in": "oauth.start", "complete_sign_in": "instance.connect"}
+CHANGES_NOTHING: Final = {"preview_mappings"}
+
+
+def events(world: HttpWorld) -> Sequence[Any]:
+    """Return what was written down, in the order it happened."""
+    with world.app.database.engine.connect() as connection:
+        return connection.execute(audit_events.select().order_by(audit_events.c.id)).all()
+
+
+def test_every_route_that_can_change_something_has_a_row() -> None:
+    """Nobody adds such a route without saying what it leaves in the audit."""
+    writes = {function.name for function in http_functions() if function.method != "GET"}
+    assert writes == ACTS.keys() | SIGN_INS.keys() | CHANGES_NOTHING
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_change_is_written_down(world: HttpWorld, name: str) -> None:
+    """The last event names the act and who did it, and holds no secret."""
+    action, call = ACTS[name]
+    answer = call(Story(world))
+    assert answer.status < 300, answer.body
+    event = events(world)[-1]
+    subject = "grace" if name == "replay_dead_letter" else "ada"
+    assert (event.action, event.actor) == (action, f"{world.issuer.url}|{subject}")
+    assert event.profile_id
+    assert event.target
+    assert GOOD_KEY not in f"{event.before}{event.after}"
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_each_act_is_one_event(world: HttpWorld, name: str) -> None:
+    """No event is missing or doubled, whatever happened before."""
+    action, call = ACTS[name]
+    call(Story(world))
+    assert [event.action for event in events(world)].count(action) == 1 + (name == "put_me")
+
+
+def test_signing_in_is_written_down(desk: Desk, hubspot_id: str) -> None:
+    """Both halves are, by who asked for them; the way over the provider leaves nothing."""
+    link = desk.link(desk.world.ada, hubspot_id)
+    started = events(desk.world)[-1]
+    handed = desk.consent(link)
+    assert events(desk.world)[-1] == started
+    assert desk.world.ada.post("oauth/complete", handed).status == 200
+    found = [started.action, events(desk.world)[-1].action]
+    assert found == [SIGN_INS["start_sign_in"], SIGN_INS["complete_sign_in"]]
+
+
+def test_what_changes_nothing_is_not_written_down(world: HttpWorld) -> None:
+    """A preview, a refused change and another person's try leave no event."""
+    on = Story(world)
+    path = on.mapped()
+    bob = world.bob
+    before = events(world)
+    on.ada.post(f"{path}/mappings/preview", {})
+    on.ada.post(f"{path}/activate").problem(409, "conflict")
+    on.ada.put(f"{path}/sync-config", {"frequency": "x"}).problem(400, "invalid-input")
+    bob.delete(path).problem(404, "not-found")
+    assert events(world) == before
