@@ -156,7 +156,7 @@ def test_requests_are_counted(sandbox: Running, hubspot: httpx.Client) -> None:
 def test_every_fault_is_documented(sandbox: Running) -> None:
     """Each kind of fault stands in the page of its provider or in the common one."""
     kinds = sandbox.control.get("/_faults").json()["kinds"]
-    assert set(kinds) == {"hubspot", "entra", "linkhub", "issuer", "convex"}
+    assert {"hubspot", "entra", "linkhub", "issuer", "convex", "powerbi", "graph"} == set(kinds)
     common = (DOCS / "README.md").read_text()
     for provider in kinds:
         page = (DOCS / f"{provider}.md").read_text() + common
