@@ -136,6 +136,22 @@ def test_the_log_lines_of_a_request_carry_its_id(caplog: pytest.LogCaptureFixtur
     assert "[request=web-43] GET handler 200" in caplog.text
 
 
+def test_every_line_below_a_request_carries_its_id(
+    world: HttpWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What services and backends say while they serve it too, not only the handler's own line."""
+    set_up_logging()
+    ada = world.ada
+    path = f"instances/{world.connected(ada)}/jobs"
+    world.queue.error = errors.TransientError("The queue is away.")
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG):
+        ada.call("POST", path, headers={"X-Request-Id": "web-44"})
+    ours = [r for r in caplog.records if r.name.partition(".")[0] in {"functions", "shared"}]
+    assert {"shared.services.jobs", "functions.http_support"} <= {record.name for record in ours}
+    assert all(record.getMessage().startswith("[request=web-44] ") for record in ours)
+
+
 @pytest.mark.parametrize("path", ["me", "instances/{}/connection", "instances/{}/jobs"])
 def test_a_body_beyond_the_limit_is_refused(world: HttpWorld, path: str) -> None:
     """A body of more than a million bytes is not parsed, wherever it is sent."""

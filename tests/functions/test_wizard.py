@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ RULES: list[dict[str, Any]] = [
         "transform": {"type": "constant", "value": "ON_TIME"},
     },
 ]
+LATE = {**RULES[1], "transform": {"type": "constant", "value": "LATE"}}
 CONFIG = {"frequency": "daily", "frequencyDetails": {"time": "06:30"}, "timeZone": "Europe/Rome"}
 STEPS: list[tuple[str, str, Any]] = [
     ("PUT", "mappings", {"mappings": RULES}),
@@ -139,7 +142,7 @@ def test_a_job_is_found_again_after_it_ran(world: HttpWorld) -> None:
 def test_going_back_makes_later_steps_due_again(world: HttpWorld) -> None:
     """Before it is active, an instance whose mapping changes must be configured again."""
     instance_id = at_last_step(world)
-    changed = [RULES[0], {**RULES[1], "transform": {"type": "constant", "value": "LATE"}}]
+    changed = [RULES[0], LATE]
     assert put_rules(world.ada, instance_id, changed).json["instance"]["setupStep"] == "mapping"
     found = world.ada.post(f"instances/{instance_id}/activate").problem(409, "conflict")
     assert "sync-config" in found["detail"]
@@ -149,7 +152,7 @@ def test_a_changed_mapping_keeps_an_active_instance_active(world: HttpWorld) -> 
     """It goes on, and what it reads next is everything, whatever mode was asked for."""
     path = f"instances/{at_last_step(world)}"
     world.run(world.ada.post(f"{path}/activate").json["job"]["id"])
-    changed = [RULES[0], {**RULES[1], "transform": {"type": "constant", "value": "LATE"}}]
+    changed = [RULES[0], LATE]
     instance = put_rules(world.ada, path.removeprefix("instances/"), changed).json["instance"]
     assert (instance["setupStep"], instance["status"]) == ("completed", "active")
     job = world.ada.post(f"{path}/jobs", {"mode": "incremental"}).json
@@ -164,6 +167,7 @@ def test_a_changed_mapping_keeps_an_active_instance_active(world: HttpWorld) -> 
         *STEPS,
         ("POST", "pause", None),
         ("POST", "resume", None),
+        ("DELETE", "connection", None),
         ("DELETE", "", None),
     ],
     ids=lambda value: str(value)[:20],
@@ -196,7 +200,7 @@ def test_two_tabs_cannot_both_win(world: HttpWorld) -> None:
     """What one tab saves while the other's provider is being asked is not overwritten."""
     instance_id = world.at_connection(world.ada)
     ada, path = world.ada, f"instances/{instance_id}"
-    other = [RULES[0], {**RULES[1], "transform": {"type": "constant", "value": "LATE"}}]
+    other = [RULES[0], LATE]
     answers: list[Answer] = []
 
     def meanwhile() -> None:
@@ -208,6 +212,33 @@ def test_two_tabs_cannot_both_win(world: HttpWorld) -> None:
     assert [answer.status for answer in answers] == [200]
     values = [rule["transform"] for rule in ada.get(f"{path}/mappings").json["mappings"]]
     assert values[1] == {"type": "constant", "value": "LATE"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bodies"),
+    [
+        ("mappings", ({"mappings": [RULES[0], LATE]}, {"mappings": RULES[::-1]})),
+        ("sync-config", ({**CONFIG, "timeZone": "Asia/Tokyo"}, {"frequency": "manual"})),
+        ("connection", ({"apiKey": GOOD_KEY}, {"apiKey": GOOD_KEY})),
+    ],
+)
+def test_of_two_tabs_at_the_same_moment_one_wins(
+    world: HttpWorld, name: str, bodies: tuple[Any, Any]
+) -> None:
+    """Both saw the same version and save in parallel; the other one is told to read again."""
+    path = f"instances/{at_last_step(world)}"
+    ada, etag = world.ada, world.ada.get(path).headers["ETag"]
+    together = Barrier(len(bodies))
+
+    def save(body: Any) -> Answer:
+        together.wait(timeout=10)
+        return ada.call("PUT", f"{path}/{name}", body=body, headers={"If-Match": etag})
+
+    with ThreadPoolExecutor(len(bodies)) as tabs:
+        answers = sorted(tabs.map(save, bodies), key=lambda answer: answer.status)
+    assert answers[0].status == 200, answers[0].body
+    assert answers[1].status in {409, 412}, answers[1].body
+    assert ada.get(path).json["configVersion"] == answers[0].json["instance"]["configVersion"]
 
 
 def test_two_tabs_activate_once(world: HttpWorld) -> None:
