@@ -21,7 +21,13 @@ from shared.domain.instances import (
 from shared.domain.jobs import Job, JobTrigger
 from shared.domain.profiles import Caller
 from shared.domain.wizard import advance
-from shared.errors import AuthError, ConflictError, InvalidInputError, PermanentError
+from shared.errors import (
+    AuthError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+)
 from shared.ports.provider import CheckResult, Credentials, ProviderDefinition
 from shared.ports.vault import Vault
 from shared.services.connections import Connector, checked_credentials, checked_options
@@ -51,7 +57,7 @@ def connect_with_credentials(
     Raises InvalidInputError where the provider refuses what was `given` or an option is wrong,
     TransientError where it does not answer, ConflictError where it opens another account than
     before (see `require_account`) or only signing in helps, PreconditionError where the instance
-    is not at an `expected` version; then nothing is kept.
+    is not at an `expected` version; then nothing is kept. The same again saves nothing either.
     """
     instance, state = read_own(instance_id, caller=caller, open_uow=open_uow, expected=expected)
     definition = connector.find_provider(instance.provider)
@@ -59,6 +65,13 @@ def connect_with_credentials(
     chosen = checked_options(definition.spec, options)
     check = check_live(instance.provider, credentials, chosen, connector=connector)
     require_account(instance, state, check, is_replacing=replace_account)
+    if (
+        instance.status is not InstanceStatus.ERROR
+        and not instance.status_reason
+        and (check.account, chosen) == (state.account, dict(instance.options))
+        and _holds(vault, state.secret_ref, credentials.values)
+    ):
+        return instance, check
 
     saved = keep_connection(
         instance,
@@ -183,6 +196,14 @@ def save_connection(
         after={"account": check.account, "options": dict(options)},
         now=now,
     )
+
+
+def _holds(vault: Vault, secret_ref: str, values: Mapping[str, str]) -> bool:
+    """Return whether these credentials are the ones in use."""
+    try:
+        return bool(secret_ref) and vault.get(secret_ref) == values
+    except NotFoundError:
+        return False
 
 
 def _sync_again(uow: UnitOfWork, instance_id: str, *, now: datetime) -> None:

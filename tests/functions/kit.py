@@ -30,6 +30,8 @@ from tests.store_kit import make_spec
 from tests.world import MAPPINGS, Clock
 
 GOOD_KEY = "key-canary-5d1f0c7be2"
+OTHER_KEY = "key-canary-e0a94417d3"
+"""Another one that is taken."""
 ADMIN = "integrator.admin"
 PUBLIC = {"health", "ready", "get_openapi", "come_back"}
 SPECS = (
@@ -196,7 +198,7 @@ class Client:
 
 @dataclass
 class Providers:
-    """The adapters of the tests; they take `GOOD_KEY` unless `error` is set."""
+    """The adapters of the tests; they take `GOOD_KEY` and `OTHER_KEY` unless `error` is set."""
 
     error: Exception | None = None
     opened: list[ConnectRequest] = field(default_factory=list)
@@ -221,7 +223,7 @@ class Providers:
         values = request.credentials.values
         key = values["password"] if spec.auth_type is AuthType.BASIC else values["api_key"]
         refused = AuthError(f"{spec.name} answered 401 to GET /check.")
-        return _Asked(4, asked=self, error=self.error if key == GOOD_KEY else refused)
+        return _Asked(4, asked=self, error=self.error if key in {GOOD_KEY, OTHER_KEY} else refused)
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.instances import InstanceState
 from shared.errors import NotFoundError, PermanentError, TransientError
-from tests.functions.kit import GOOD_KEY, HttpWorld
+from tests.functions.kit import GOOD_KEY, OTHER_KEY, HttpWorld
 
 BAD_KEY = "key-canary-that-is-refused-77"
 OPTIONS = {"deploymentUrl": "https://depot.test"}
@@ -202,10 +202,21 @@ def test_a_new_key_replaces_the_old_one(world: HttpWorld) -> None:
     world.ada.put(path, {"apiKey": BAD_KEY}).problem(400, "invalid-input")
     assert world.app.vault.get(old) == {"api_key": GOOD_KEY}
     assert world.ada.get(f"instances/{instance_id}").json["status"] == "active"
-    assert world.ada.put(path, {"apiKey": GOOD_KEY}).json["instance"]["configVersion"] == 4
-    assert world.app.vault.get(state_of(world, instance_id).secret_ref) == {"api_key": GOOD_KEY}
+    assert world.ada.put(path, {"apiKey": OTHER_KEY}).json["instance"]["configVersion"] == 4
+    assert world.app.vault.get(state_of(world, instance_id).secret_ref) == {"api_key": OTHER_KEY}
     with pytest.raises(NotFoundError):
         world.app.vault.get(old)
+
+
+def test_the_same_key_again_changes_nothing(world: HttpWorld) -> None:
+    """As after a lost answer: it is tried once more, and answered as before."""
+    instance_id = world.at_connection(world.ada)
+    before, opened = state_of(world, instance_id), len(world.providers.opened)
+    answer = world.ada.put(f"instances/{instance_id}/connection", {"apiKey": GOOD_KEY})
+    assert answer.json["instance"] == world.ada.get(f"instances/{instance_id}").json
+    assert answer.json["instance"]["configVersion"] == 2
+    assert state_of(world, instance_id) == before
+    assert len(world.providers.opened) == opened + 1
 
 
 def test_a_delete_meanwhile_leaves_no_orphan_in_the_vault(world: HttpWorld) -> None:

@@ -48,7 +48,7 @@ def test_an_unknown_provider_is_named_with_those_there_are(world: HttpWorld, slu
     """The answer repeats what was asked for and lists the choices; nothing is stored."""
     found = world.ada.post("instances", {"provider": slug}).problem(400, "invalid-input")
     assert repr(slug) in found["detail"]
-    assert "depot, fake, sign-in" in found["detail"]
+    assert "depot, fake, ledger, sign-in" in found["detail"]
     assert [error["where"] for error in found["errors"]] == ["provider"]
     assert world.ada.get("instances").json["items"] == []
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import AuthError, TransientError
 from shared.store.tables import audit_events
-from tests.functions.kit import GOOD_KEY, Answer, Client, HttpWorld
+from tests.functions.kit import GOOD_KEY, OTHER_KEY, Answer, Client, HttpWorld
 
 RULES: list[dict[str, Any]] = [
     {"stream": "deals", "externalField": "n", "entity": "initiatives", "field": "name"},
@@ -219,7 +219,7 @@ def test_two_tabs_cannot_both_win(world: HttpWorld) -> None:
     [
         ("mappings", ({"mappings": [RULES[0], LATE]}, {"mappings": RULES[::-1]})),
         ("sync-config", ({**CONFIG, "timeZone": "Asia/Tokyo"}, {"frequency": "manual"})),
-        ("connection", ({"apiKey": GOOD_KEY}, {"apiKey": GOOD_KEY})),
+        ("connection", ({"apiKey": OTHER_KEY}, {"apiKey": OTHER_KEY})),
     ],
 )
 def test_of_two_tabs_at_the_same_moment_one_wins(

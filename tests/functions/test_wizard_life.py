@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.instances import InstanceState, InstanceStatus
 from shared.errors import AuthError, NotFoundError, TransientError
-from tests.functions.kit import GOOD_KEY, HttpWorld
+from tests.functions.kit import GOOD_KEY, OTHER_KEY, HttpWorld
 from tests.functions.test_wizard import CONFIG, at_last_step
 
 
@@ -196,9 +196,9 @@ def test_a_secret_nobody_took_into_use_is_removed(world: HttpWorld) -> None:
 
     world.app.vault.__dict__["put"] = put_and_die
     with pytest.raises(SystemExit):
-        world.ada.put(f"instances/{instance_id}/connection", {"apiKey": GOOD_KEY})
+        world.ada.put(f"instances/{instance_id}/connection", {"apiKey": OTHER_KEY})
     world.trigger("maintain", None)
-    assert world.app.vault.get(names[0]) == {"api_key": GOOD_KEY}, "it might be saved any moment"
+    assert world.app.vault.get(names[0]) == {"api_key": OTHER_KEY}, "it might be saved any moment"
     world.clock.move(hours=1)
     world.trigger("maintain", None)
     with pytest.raises(NotFoundError):
