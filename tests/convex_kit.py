@@ -164,7 +164,7 @@ def serve(
         error_body=error_body,
     )
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, date_header=False, lifespan="off"
+        app, host="127.0.0.1", port=0, log_config=None, date_header=False, lifespan="on"
     )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)

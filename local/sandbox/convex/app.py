@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,14 @@ def convex_app(
     syncs = Syncs(secret=DEPLOY_KEY.encode(), clock=clock)
     streaming = Streaming(source=source, syncs=syncs, settings=settings, faults=faults)
     guarded = partial(_guarded, faults)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(source.close)
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
             Route("/api/v1/data/sync", guarded(streaming.sync), methods=["POST"]),
             Route("/api/v1/data/list_active_syncs", guarded(streaming.list_active)),
@@ -83,7 +91,7 @@ def convex_app(
             Route("/api/json_schemas", guarded(deployment.json_schemas)),
             Route("/_state", deployment.state),
             *control_routes(source=source, syncs=syncs, settings=settings),
-        ]
+        ],
     )
 
 

@@ -68,9 +68,19 @@ class Source:
                 for old in self._folder.glob("export-*.zip"):
                     old.unlink()  # of a process before
                 store = Store(self._folder / "documents.db")
-                store.load(path)
+                try:
+                    store.load(path)
+                except BaseException:
+                    store.close()
+                    raise
                 self._store = store
         return self._store
+
+    def close(self) -> None:
+        """Release the documents' file; nothing may be asked for any more."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
 
     def export(self) -> Path:
         """Return the file an export of this moment is served from."""

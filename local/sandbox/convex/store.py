@@ -94,7 +94,8 @@ class Store:
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        with self.lock:
+            self._db.close()
 
     # What is there
 
