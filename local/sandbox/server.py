@@ -97,7 +97,7 @@ class Secrets:
         return cls(**(made | kept))
 
 
-def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[ASGIApp, ASGIApp]:
+def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[Starlette, ASGIApp]:
     """Return the apps of the first port and of Convex's, sharing faults and counters."""
     from local.sandbox.convex import DEPLOY_KEY, convex_app
     from local.sandbox.convex import error_body as convex_error

@@ -87,7 +87,10 @@ def test_redirect_uris_of_the_command_line(tmp_path: Path) -> None:
     transport = httpx.ASGITransport(app)
 
     async def show() -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client,
+        ):
             answer: dict[str, Any] = (await client.get("/_sandbox")).json()
             return answer
 

@@ -20,12 +20,13 @@ AT = datetime(2026, 3, 4, 5, 6, 7, 123999, tzinfo=UTC)
 def round_trip(column_type: TypeEngine[Any], value: Any) -> Any:
     table = Table("t", MetaData(), Column("value", column_type))
     database = Database("sqlite://")
-    with database.engine.begin() as connection:
-        table.create(connection)
-        connection.execute(insert(table).values(value=value))
-        stored = connection.execute(select(table.c.value)).scalar_one()
-    database.dispose()
-    return stored
+    try:
+        with database.engine.begin() as connection:
+            table.create(connection)
+            connection.execute(insert(table).values(value=value))
+            return connection.execute(select(table.c.value)).scalar_one()
+    finally:
+        database.dispose()
 
 
 def bound_for_sql_server(column_type: TypeEngine[Any], value: Any) -> Any:
