@@ -66,9 +66,7 @@ def _client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
 
 
 @contextmanager
-def running_sandbox(
-    state_dir: Path, *, deals: int = 300, tasks: int = 3_000
-) -> Iterator[Running]:
+def running_sandbox(state_dir: Path, *, deals: int = 300, tasks: int = 3_000) -> Iterator[Running]:
     """Run a sandbox on free ports for the length of the block."""
     sandbox = Sandbox(Options(state_dir=state_dir, deals=deals, tasks=tasks))
     ready = threading.Event()
