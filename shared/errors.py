@@ -6,6 +6,7 @@ IntegratorError
 │   ├── AuthError                the credentials do not work: a person must reconnect
 │   ├── PermanentError           trying again cannot help: the job fails now
 │   ├── RecordError              this one record cannot be synced; the page goes on
+│   ├── ApprovalNeededError      the job waits until a person approves or rejects what it would do
 │   └── LeaseLostError           another run owns the job: stop, write nothing more
 └── RequestError                 a caller asked for something that cannot be done
     ├── InvalidInputError        the request itself is wrong (400)
@@ -69,6 +70,16 @@ class RecordError(SyncError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class ApprovalNeededError(SyncError):
+    """What the job is about to do is unusual enough to ask a person first; nothing of it is done.
+
+    The message says how much would be deleted or lost. The job waits in `waiting_approval`; once
+    approved it goes on from its checkpoint and is not asked again.
+    """
+
+    kind = "approval_needed"
 
 
 class LeaseLostError(SyncError):

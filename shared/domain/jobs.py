@@ -49,7 +49,9 @@ class Job:
     """The request to sync. At most one unfinished job exists per instance.
 
     While RUNNING it belongs to `run_id` until `lease_expires_at`; `attempts` counts the runs that
-    ended in an error; `not_before` is when the next one may start.
+    ended in an error; `not_before` is when the next one may start. `approved_at`: since when a
+    person's approval lets it delete or lose as much as it must. `target_job_id`: the job an UNDO
+    takes back, '' for every other kind.
     """
 
     id: str
@@ -66,6 +68,8 @@ class Job:
     attempts: int = 0
     redrives: int = 0
     cancel_requested_at: datetime | None = None
+    approved_at: datetime | None = None
+    target_job_id: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error_class: str = ""

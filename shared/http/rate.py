@@ -19,7 +19,11 @@ class Rate(Protocol):
 
 
 class Pace:
-    """At most `requests` in any `seconds`, for limits the answers say nothing about."""
+    """At most `requests` in any `seconds`, for limits the answers say nothing about.
+
+    A request counts from when it was answered: by then the other side has counted it too, so that
+    what it sees keeps the limit however long each request was on its way.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,10 @@ class Pace:
         self._sent.append(now)
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Do nothing: such answers carry no budget."""
+        """Count the last request from now; such answers carry no budget."""
+        del headers
+        if self._sent:
+            self._sent[-1] = self._clock()
 
 
 class HeaderBudget:

@@ -42,6 +42,20 @@ def test_slow_callers_do_not_wait() -> None:
     assert clock.waits == []
 
 
+def test_requests_count_from_their_answers() -> None:
+    """However long requests are on their way, no second of the other side's holds six."""
+    clock = Clock()
+    pace = Pace(requests=5, seconds=1, sleep=clock.sleep, clock=clock)
+    arrivals = []
+    for late, early in [(0.4, 0.0), (0.0, 0.1), (0.2, 0.2), (0.3, 0.0), (0.0, 0.0)] * 4:
+        pace.wait()
+        clock.now += late
+        arrivals.append(clock.now)
+        clock.now += early
+        pace.note({})
+    assert all(b - a >= 1 for a, b in zip(arrivals, arrivals[5:], strict=False))
+
+
 def budget(sleep: Sleeps) -> HeaderBudget:
     return HeaderBudget(remaining_header="X-Left", interval_header="X-Interval", sleep=sleep)
 
