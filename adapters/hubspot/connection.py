@@ -46,6 +46,7 @@ class HubSpotConnection:
             secrets=tuple(request.credentials.values.values()),
             classify=classify,
             rate=HeaderBudget(
+                limit_header="X-HubSpot-RateLimit-Max",
                 remaining_header="X-HubSpot-RateLimit-Remaining",
                 interval_header="X-HubSpot-RateLimit-Interval-Milliseconds",
                 sleep=request.sleep,

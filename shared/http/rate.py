@@ -56,41 +56,64 @@ class Pace:
 
 
 class HeaderBudget:
-    """A rolling budget that every answer reports: what is left, and how long the window is.
+    """A rolling budget that every answer reports: how large, how long, and what is left of it.
 
-    Once no more than `reserve` requests are left, the next one waits a window; the reserve is for
-    other apps and people who share the account.
+    Requests of this process count from their answers, as a `Pace`'s do; what else the other side
+    counted is somebody else's share of the window, and stays free. Nothing is known, and nobody
+    waits, before the first answer that tells. No single wait is longer than `longest` seconds.
     """
 
     def __init__(
         self,
         *,
+        limit_header: str,
         remaining_header: str,
         interval_header: str,
         sleep: Callable[[float], None],
-        reserve: int = 5,
+        clock: Callable[[], float] = time.monotonic,
         longest: float = 60,
     ) -> None:
-        self._remaining_header = remaining_header
-        self._interval_header = interval_header
+        self._headers = (limit_header, remaining_header, interval_header)
         self._sleep = sleep
-        self._reserve = reserve
+        self._clock = clock
         self._longest = longest
-        self._due = 0.0
+        self._answered: deque[float] = deque()
+        self._seconds = 0.0
+        self._share: int | None = None
 
     def wait(self) -> None:
-        """Sleep for one window where the last answer said that the budget is used up."""
-        due, self._due = self._due, 0.0
-        if due > 0:
-            self._sleep(due)
+        """Sleep until the window has room for one more, where the last answers left none."""
+        if self._share is None:
+            return
+        now = self._now()
+        if len(self._answered) < self._share:
+            return
+        # The oldest requests over the share leave the window first; with no share at all, somebody
+        # else has used it up, and a whole window must pass.
+        over = len(self._answered) - self._share
+        free_at = self._answered[over] if over < len(self._answered) else now
+        self._sleep(min(max(free_at + self._seconds - now, 0.0), self._longest))
 
     def note(self, headers: Mapping[str, str]) -> None:
-        """Remember whether the next request must wait; headers that do not tell change nothing."""
-        remaining = headers.get(self._remaining_header, "")
-        interval = headers.get(self._interval_header, "")
-        if not (remaining.isascii() and remaining.isdigit()):
+        """Count the last request, and take in the share that is left to this process."""
+        self._answered.append(self._now())
+        limit, remaining, interval = (_number(headers.get(name)) for name in self._headers)
+        if remaining is None or interval is None:
             return
-        if not (interval.isascii() and interval.isdigit()):
-            return
-        spent = int(remaining) <= self._reserve
-        self._due = min(int(interval) / 1000, self._longest) if spent else 0.0
+        self._seconds = interval / 1000
+        if limit is not None:
+            others = max(0, limit - remaining - len(self._answered))
+            self._share = max(0, limit - others)
+        elif remaining == 0:
+            self._share = 0
+
+    def _now(self) -> float:
+        """Return the time, with the requests forgotten that have left the window."""
+        now = self._clock()
+        while self._answered and self._answered[0] + self._seconds <= now:
+            self._answered.popleft()
+        return now
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from shared.http.rate import HeaderBudget, Pace
-from tests.http_kit import Script, Sleeps, answer, make_client
+from tests.http_kit import Script, answer, make_client
 
 
 class Clock:
@@ -56,32 +58,88 @@ def test_requests_count_from_their_answers() -> None:
     assert all(b - a >= 1 for a, b in zip(arrivals, arrivals[5:], strict=False))
 
 
-def budget(sleep: Sleeps) -> HeaderBudget:
-    return HeaderBudget(remaining_header="X-Left", interval_header="X-Interval", sleep=sleep)
+def told(limit: str, left: str, interval: str = "10000") -> dict[str, str]:
+    return {"X-Limit": limit, "X-Left": left, "X-Interval": interval}
+
+
+def budget(clock: Clock) -> HeaderBudget:
+    return HeaderBudget(
+        limit_header="X-Limit",
+        remaining_header="X-Left",
+        interval_header="X-Interval",
+        sleep=clock.sleep,
+        clock=clock,
+    )
 
 
 @pytest.mark.parametrize(
     ("headers", "waits"),
     [
+        (told("100", "99"), []),
+        (told("1", "0"), [10]),
+        (told("100", "0"), [10]),
+        (told("1", "0", "86400000"), [60]),
         ({"X-Left": "0", "X-Interval": "10000"}, [10]),
-        ({"X-Left": "5", "X-Interval": "10000"}, [10]),
-        ({"X-Left": "6", "X-Interval": "10000"}, []),
-        ({"X-Left": "0", "X-Interval": "86400000"}, [60]),
-        ({"X-Left": "0"}, []),
-        ({"X-Left": "many", "X-Interval": "x"}, []),
+        ({"X-Limit": "100", "X-Left": "0"}, []),
+        (told("100", "many", "x"), []),
         ({}, []),
     ],
 )
 def test_a_spent_budget_waits_a_window(headers: dict[str, str], waits: list[float]) -> None:
-    """The call after an answer that left too little waits one interval, once."""
-    sleep = Sleeps()
-    rate = budget(sleep)
-    client = make_client(answer(200, headers=headers), sleep=sleep, rate=rate)
-    client.get_json("/x")
-    assert sleep.waits == []
+    """The call after an answer that left nothing waits one interval; unknown headers, nobody."""
+    clock = Clock()
+    rate = budget(clock)
+    make_client(answer(200, headers=headers), rate=rate).get_json("/x")
+    assert clock.waits == []
     rate.wait()
-    rate.wait()
-    assert sleep.waits == waits
+    assert clock.waits == waits
+
+
+class RollingLimit:
+    """A server that allows `limit` requests in any ten seconds and counts them as they arrive."""
+
+    def __init__(self, clock: Clock, *, limit: int) -> None:
+        self.clock = clock
+        self.limit = limit
+        self.arrivals: list[float] = []
+        self.refused = 0
+
+    def serve(self) -> dict[str, str]:
+        recent = [t for t in self.arrivals if t > self.clock.now - 10]
+        if len(recent) >= self.limit:
+            self.refused += 1
+            return told(str(self.limit), "0")
+        self.arrivals.append(self.clock.now)
+        return told(str(self.limit), str(self.limit - len(recent) - 1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rolling_limit_is_used_up_and_never_hit(seed: int) -> None:
+    """Over six windows at least 95 % of what is allowed is used, without one refusal."""
+    clock, random = Clock(), Random(seed)  # noqa: S311  no secret is made of it
+    server, rate = RollingLimit(clock, limit=100), budget(clock)
+    while clock.now < 160:
+        rate.wait()
+        clock.now += random.uniform(0, 0.03)
+        headers = server.serve()
+        clock.now += random.uniform(0, 0.03)
+        rate.note(headers)
+    assert server.refused == 0
+    assert len(server.arrivals) >= 0.95 * 600
+
+
+def test_what_others_use_is_left_to_them() -> None:
+    """Two processes share a budget by what its headers say, with hardly a refusal."""
+    clock = Clock()
+    server = RollingLimit(clock, limit=100)
+    rates = [budget(clock), budget(clock)]
+    while clock.now < 160:
+        for rate in rates:
+            rate.wait()
+            clock.now += 0.02
+            rate.note(server.serve())
+    assert server.refused <= 6
+    assert len(server.arrivals) >= 0.9 * 600
 
 
 def test_retries_are_counted_too() -> None:
