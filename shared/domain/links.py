@@ -15,8 +15,10 @@ MAX_EXTERNAL_ID = 450
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordLink:
-    """An external key, its LinkHub id, and the base snapshot both sides agreed on last.
+    """An external key, its LinkHub id, and the base snapshots both sides agreed on last.
 
+    `base`: the mapped fields as LinkHub had them then. `external_base`: what the mapping made of
+    the external record then; they differ where a conversion loses something. {} stands for `base`.
     `sent_hash` is the hash of what LinkHub was last sent; the same hash means nothing to send.
     """
 
@@ -27,6 +29,7 @@ class RecordLink:
     entity: str
     linkhub_id: str
     base: Mapping[str, Any] = field(default_factory=dict)
+    external_base: Mapping[str, Any] = field(default_factory=dict)
     external_etag: str = ""
     sent_hash: str = ""
     deleted_at: datetime | None = None

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("entity", types.Key(64), nullable=False),
         sa.Column("linkhub_id", types.Name(128), nullable=False),
         sa.Column("base", types.Json(), nullable=False),
+        sa.Column("external_base", types.Json(), nullable=False),
         sa.Column("external_etag", types.Label(450), nullable=False),
         sa.Column("sent_hash", types.Key(64), nullable=False),
         sa.Column("deleted_at", types.UtcDateTime(), nullable=True),
@@ -81,6 +82,7 @@ def upgrade() -> None:
         sa.Column("status", types.Key(32), nullable=False),
         sa.Column("settled_by", types.Label(200), nullable=False),
         sa.Column("settled_at", types.UtcDateTime(), nullable=True),
+        sa.Column("closed_at", types.UtcDateTime(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
