@@ -46,6 +46,8 @@ class RecordProblem:
     """Why one record, or one field of it, was not synced as it stands.
 
     `severity` "error": the record was not written. "warning": it was, but not exactly as sent.
+    "info": nothing is wrong with any record; `key` is '', and `message` tells what became of the
+    stream, say a column that was added. Only errors and warnings about records are counted.
     """
 
     stream: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint
@@ -37,6 +37,35 @@ class FinishResult:
     tally: Tally = field(default_factory=Tally)
     problems: Sequence[RecordProblem] = ()
     loads: Sequence[TableLoad] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreResult:
+    """What taking a full load back did.
+
+    `loads` are the generations that are live again; `set_aside` the tables that did not exist
+    before that load and are not live any more. `problems` (severity "info") say for the log what
+    each table is now.
+    """
+
+    loads: Sequence[TableLoad] = ()
+    set_aside: Sequence[str] = ()
+    problems: Sequence[RecordProblem] = ()
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """A sink that keeps the generation before the live one and can give it back."""
+
+    def restore_generations(self, target_job_id: str, *, undo_job_id: str) -> RestoreResult:
+        """Make live again what the load of `target_job_id` replaced, checkpoint included.
+
+        All tables together or none. The next incremental sync goes on from the restored
+        checkpoint, so whatever later syncs brought comes again. A table the load had made is set
+        aside. Called again for the same `undo_job_id` it changes nothing and tells the same.
+        Raises PermanentError, naming why, where that job replaced no table that is live now (an
+        incremental job, an older load) or a generation before it was not kept.
+        """
 
 
 class Sink(Protocol):
