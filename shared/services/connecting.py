@@ -125,10 +125,10 @@ def keep_connection(
             )
             uow.commit()
     except Exception:
-        give_up_secret(secret_ref, instance_id=instance.id, open_uow=open_uow, now=now)
+        give_up_secret(secret_ref, owner_id=instance.id, open_uow=open_uow, now=now)
         raise
     finally:
-        remove_secrets(open_uow=open_uow, vault=vault, now=now, instance_id=instance.id)
+        remove_secrets(open_uow=open_uow, vault=vault, now=now, owner_id=instance.id)
     return saved
 
 
@@ -173,7 +173,7 @@ def save_connection(
     if is_other:
         uow.selections.replace(instance.id, (), now=now)
         uow.discoveries.remove(instance.id)
-    use_secret(uow, secret_ref, instance_id=instance.id, old=state.secret_ref, now=now)
+    use_secret(uow, secret_ref, owner_id=instance.id, old=state.secret_ref, now=now)
     is_same = not is_other and bool(state.secret_ref) and dict(options) == dict(instance.options)
     step = instance.setup_step if is_same else advance(instance.setup_step, SetupStep.CONNECTION)
     is_failed = instance.status is InstanceStatus.ERROR

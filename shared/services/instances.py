@@ -97,7 +97,7 @@ def delete_instance(
         if open_job is not None:
             uow.jobs.request_cancel(open_job.id, now=moment)
         state = uow.instances.get_state(instance.id)
-        retire_secret(uow, state.secret_ref, instance_id=instance.id, now=moment)
+        retire_secret(uow, state.secret_ref, owner_id=instance.id, now=moment)
         uow.instances.soft_delete(instance.id, now=moment)
         record_act(
             uow,
@@ -109,4 +109,4 @@ def delete_instance(
             now=moment,
         )
         uow.commit()
-    remove_secrets(open_uow=open_uow, vault=vault, now=now, instance_id=instance.id, revoke=revoke)
+    remove_secrets(open_uow=open_uow, vault=vault, now=now, owner_id=instance.id, revoke=revoke)

@@ -173,7 +173,7 @@ def disconnect(
         open_job = uow.jobs.find_open(instance.id)
         if open_job is not None:
             uow.jobs.request_cancel(open_job.id, now=moment)
-        retire_secret(uow, state.secret_ref, instance_id=instance.id, now=moment)
+        retire_secret(uow, state.secret_ref, owner_id=instance.id, now=moment)
         uow.instances.save_state(replace(without_refresh(state), secret_ref=""), now=moment)
         saved = save_step(
             uow,
@@ -191,7 +191,7 @@ def disconnect(
             now=moment,
         )
         uow.commit()
-    remove_secrets(open_uow=open_uow, vault=vault, now=now, instance_id=instance.id, revoke=revoke)
+    remove_secrets(open_uow=open_uow, vault=vault, now=now, owner_id=instance.id, revoke=revoke)
     return saved
 
 

@@ -121,7 +121,7 @@ def run_job(job_id: str, *, ports: RunPorts) -> None:
             _log.warning("This run stops and writes nothing more: %s", error)
             return
         remove_secrets(
-            open_uow=ports.open_uow, vault=ports.vault, now=ports.now, instance_id=job.instance_id
+            open_uow=ports.open_uow, vault=ports.vault, now=ports.now, owner_id=job.instance_id
         )
 
 

@@ -51,6 +51,7 @@ class UnitOfWork:
     generations = _Part(lambda: repositories.SqlGenerationRepository)
     notifications = _Part(lambda: repositories.SqlNotificationRepository)
     outbox = _Part(lambda: repositories.SqlOutboxRepository)
+    warehouses = _Part(lambda: repositories.SqlWarehouseRepository)
     rate_buckets = _Part(lambda: repositories.SqlRateBucketRepository)
 
     def __init__(self, connection: Connection, *, read_only: bool = False) -> None:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     )
     from shared.store.repositories.setup import SqlMappingRepository as SqlMappingRepository
     from shared.store.repositories.setup import SqlSelectionRepository as SqlSelectionRepository
+    from shared.store.repositories.warehouses import (
+        SqlWarehouseRepository as SqlWarehouseRepository,
+    )
 
 __getattr__ = exports(
     __name__,
@@ -60,5 +63,6 @@ __getattr__ = exports(
         "rate_buckets": "SqlRateBucketRepository",
         "secret_removals": "SqlSecretRemovalRepository",
         "setup": "SqlMappingRepository SqlSelectionRepository",
+        "warehouses": "SqlWarehouseRepository",
     },
 )

@@ -14,16 +14,19 @@ from shared.store.upserts import upsert
 
 
 class SqlSecretRemovalRepository:
-    """Names to be removed from the vault, each with the instance whose jobs may still need it."""
+    """Names to be removed from the vault, each with the instance or warehouse it belongs to.
+
+    Jobs of an instance may still need what is its own.
+    """
 
     def __init__(self, session: SqlSession) -> None:
         self._session = session
 
-    def add(self, name: str, instance_id: str, *, due_at: datetime, now: datetime) -> None:
+    def add(self, name: str, owner_id: str, *, due_at: datetime, now: datetime) -> None:
         """Note that a secret is to be removed from `due_at` on; the newest time counts."""
         row = {
             "name": name,
-            "instance_id": instance_id,
+            "owner_id": owner_id,
             "due_at": due_at,
             "created_at": now,
             "updated_at": now,
@@ -36,16 +39,14 @@ class SqlSecretRemovalRepository:
         """Forget the note: the secret is in use, or gone."""
         self._session.run(delete(secret_removals).where(secret_removals.c.name == name))
 
-    def list_due(
-        self, *, now: datetime, limit: int, instance_id: str | None = None
-    ) -> Sequence[str]:
-        """Return names due whose instance (None: any) has no unfinished job, oldest first."""
+    def list_due(self, *, now: datetime, limit: int, owner_id: str | None = None) -> Sequence[str]:
+        """Return names due whose owner (None: any) has no unfinished job, oldest first."""
         has_job = exists().where(
-            sync_jobs.c.instance_id == secret_removals.c.instance_id,
+            sync_jobs.c.instance_id == secret_removals.c.owner_id,
             text(f"sync_jobs.{UNFINISHED}"),
         )
         statement = select(secret_removals.c.name).where(secret_removals.c.due_at <= now, ~has_job)
-        if instance_id is not None:
-            statement = statement.where(secret_removals.c.instance_id == instance_id)
+        if owner_id is not None:
+            statement = statement.where(secret_removals.c.owner_id == owner_id)
         rows = self._session.all(statement.order_by(secret_removals.c.due_at).limit(limit))
         return [row["name"] for row in rows]

@@ -116,11 +116,12 @@ secret_removals = Table(
     "secret_removals",
     metadata,
     Column("name", Key(127), primary_key=True),
-    Column("instance_id", Key(), ForeignKey("integration_instances.id"), nullable=False),
+    # An instance or a warehouse, so there is no foreign key.
+    Column("owner_id", Key(), nullable=False),
     Column("due_at", UtcDateTime(), nullable=False),
     *timestamps(),
     Index("ix_secret_removals_due_at", "due_at"),
-    Index("ix_secret_removals_instance_id", "instance_id", "due_at"),
+    Index("ix_secret_removals_owner_id", "owner_id", "due_at"),
 )
 
 oauth_states = Table(

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+)
 
 from shared.store.tables.base import id_column, listing, metadata, timestamps
 from shared.store.tables.instances import NOT_DELETED
@@ -20,6 +29,8 @@ warehouses = Table(
     Column("schema_name", Name(), nullable=False),
     Column("login", Name(), nullable=False),
     Column("secret_ref", Key(127), nullable=False),
+    Column("trust_server_certificate", Boolean(), nullable=False),
+    Column("config_version", Integer(), nullable=False),
     Column("deleted_at", UtcDateTime(), nullable=True),
     *timestamps(),
     listing("warehouses", "profile_id", where=NOT_DELETED),

@@ -92,7 +92,7 @@ def _offer(uow: UnitOfWork, instance: Instance) -> None:
     uow.discoveries.remove(instance.id)
     uow.secret_removals.add("s1", instance.id, due_at=NOW, now=NOW)
     uow.secret_removals.list_due(now=NOW, limit=5)
-    uow.secret_removals.list_due(now=NOW, limit=5, instance_id=instance.id)
+    uow.secret_removals.list_due(now=NOW, limit=5, owner_id=instance.id)
     uow.secret_removals.cancel("s1")
 
 

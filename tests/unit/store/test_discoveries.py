@@ -45,10 +45,10 @@ def test_a_secret_goes_when_it_is_due_and_no_job_may_need_it(database: Database)
         uow.secret_removals.add("later", idle.id, due_at=LATER, now=NOW)
         assert uow.secret_removals.list_due(now=NOW, limit=9) == ["idle-1", "idle-2"]
         assert uow.secret_removals.list_due(now=NOW, limit=1) == ["idle-1"]
-        assert uow.secret_removals.list_due(now=NOW, limit=9, instance_id=busy.id) == []
+        assert uow.secret_removals.list_due(now=NOW, limit=9, owner_id=busy.id) == []
         assert uow.jobs.request_cancel(job.id, now=NOW).status is JobStatus.CANCELLED
         uow.secret_removals.cancel("idle-2")
-        assert uow.secret_removals.list_due(now=NOW, limit=9, instance_id=busy.id) == ["busy-1"]
+        assert uow.secret_removals.list_due(now=NOW, limit=9, owner_id=busy.id) == ["busy-1"]
         assert uow.secret_removals.list_due(now=NOW, limit=9) == ["idle-1", "busy-1"]
         uow.commit()
 

@@ -234,22 +234,17 @@ def upgrade() -> None:
     op.create_table(
         "secret_removals",
         sa.Column("name", types.Key(127), nullable=False),
-        sa.Column("instance_id", types.Key(36), nullable=False),
+        sa.Column("owner_id", types.Key(36), nullable=False),
         sa.Column("due_at", types.UtcDateTime(), nullable=False),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["instance_id"],
-            ["integration_instances.id"],
-            name=op.f("fk_secret_removals_instance_id"),
-        ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_secret_removals")),
     )
     op.create_index("ix_secret_removals_due_at", "secret_removals", ["due_at"], unique=False)
     op.create_index(
-        "ix_secret_removals_instance_id",
+        "ix_secret_removals_owner_id",
         "secret_removals",
-        ["instance_id", "due_at"],
+        ["owner_id", "due_at"],
         unique=False,
     )
     op.create_table(
@@ -286,6 +281,8 @@ def upgrade() -> None:
         sa.Column("schema_name", types.Name(128), nullable=False),
         sa.Column("login", types.Name(128), nullable=False),
         sa.Column("secret_ref", types.Key(127), nullable=False),
+        sa.Column("trust_server_certificate", sa.Boolean(), nullable=False),
+        sa.Column("config_version", sa.Integer(), nullable=False),
         sa.Column("deleted_at", types.UtcDateTime(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
