@@ -1,4 +1,4 @@
-"""Syncs: start, list, read, cancel."""
+"""Syncs: start, list, read, cancel; approve or reject what one asks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functions.bootstrap import app
 from functions.http_support import endpoint
 from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
-from shared.services import jobs
+from shared.services import approvals, jobs
 
 bp = func.Blueprint()
 
@@ -59,4 +59,22 @@ def get_job(job_id: str, caller: Caller) -> schemas.Job:
 def cancel_job(job_id: str, caller: Caller) -> schemas.Job:
     """Cancel a job: at once while it waits, after its page while it runs."""
     job = jobs.cancel_job(job_id, caller=caller, open_uow=app().open_uow, now=app().now)
+    return schemas.Job.of(job)
+
+
+@bp.route("api/v1/jobs/{job_id}/approve", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint(status=202)
+def approve_job(job_id: str, caller: Caller) -> schemas.Job:
+    """Let a job that waits for an approval go on."""
+    job = approvals.approve_job(
+        job_id, caller=caller, open_uow=app().open_uow, queue=app().queue, now=app().now
+    )
+    return schemas.Job.of(job)
+
+
+@bp.route("api/v1/jobs/{job_id}/reject", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint()
+def reject_job(job_id: str, caller: Caller) -> schemas.Job:
+    """Cancel a job that waits for an approval: it does nothing more."""
+    job = approvals.reject_job(job_id, caller=caller, open_uow=app().open_uow, now=app().now)
     return schemas.Job.of(job)

@@ -129,6 +129,8 @@ FIELDS: Final[Mapping[str, Any]] = {
     "attempts": 0,
     "notBefore": None,
     "cancelRequestedAt": None,
+    "approvedAt": None,
+    "targetJobId": "",
     "startedAt": _BEGAN,
     "finishedAt": _ENDED,
     "errorClass": "",

@@ -42,6 +42,8 @@ class Job(Wire):
     attempts: int
     not_before: datetime | None
     cancel_requested_at: datetime | None
+    approved_at: datetime | None
+    target_job_id: str
     started_at: datetime | None
     finished_at: datetime | None
     error_class: str

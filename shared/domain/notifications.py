@@ -39,6 +39,7 @@ class NotificationEvent(StrEnum):
 
     RECONNECT_NEEDED = "reconnect_needed"
     SYNC_FAILED = "sync_failed"
+    APPROVAL_NEEDED = "approval_needed"
 
 
 class NoticeStatus(StrEnum):

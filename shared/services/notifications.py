@@ -39,6 +39,16 @@ def mark_broken(
         notify(uow, instance=before, event=event, detail=detail, now=now)
 
 
+def ask_approval(uow: UnitOfWork, instance_id: str, *, detail: str, now: datetime) -> None:
+    """Tell an instance's profile that a job waits for somebody to approve or reject it."""
+    try:
+        instance = uow.instances.get(instance_id, profile_id=None)
+    except NotFoundError:
+        return
+    event = NotificationEvent.APPROVAL_NEEDED
+    notify(uow, instance=instance, event=event, detail=detail, now=now)
+
+
 def notify(
     uow: UnitOfWork, *, instance: Instance, event: NotificationEvent, detail: str, now: datetime
 ) -> None:

@@ -15,10 +15,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.domain.ids import new_id
+from shared.domain.instances import Instance
+from shared.domain.jobs import JobStatus
 from shared.domain.notifications import (
     GATHERED_FOR,
     MOST_ATTEMPTS,
     Notice,
+    NotificationEvent,
     Trouble,
     retry_after,
     trouble_of,
@@ -148,7 +151,7 @@ def _trouble(uow: UnitOfWork, notice: Notice, dashboard: str) -> Trouble | None:
         instance = uow.instances.get(notice.instance_id, profile_id=notice.profile_id)
     except NotFoundError:
         return None
-    if trouble_of(instance) is not notice.event:
+    if not _is_still_so(uow, instance, notice.event):
         return None
     return Trouble(
         event=notice.event,
@@ -158,6 +161,13 @@ def _trouble(uow: UnitOfWork, notice: Notice, dashboard: str) -> Trouble | None:
         happened_at=notice.created_at,
         url=f"{dashboard.rstrip('/')}/instances/{instance.id}" if dashboard else "",
     )
+
+
+def _is_still_so(uow: UnitOfWork, instance: Instance, event: NotificationEvent) -> bool:
+    if event is NotificationEvent.APPROVAL_NEEDED:
+        job = uow.jobs.find_open(instance.id)
+        return job is not None and job.status is JobStatus.WAITING_APPROVAL
+    return trouble_of(instance) is event
 
 
 def _failures_after(error: SyncError, failures: int) -> int:

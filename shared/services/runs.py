@@ -10,6 +10,8 @@ What a queue message leads to, by how the run ends:
     AuthError            job failed, instance in error `needs_reconnect`: nothing syncs before a
                          person reconnects, and then a new job goes on from the checkpoint
     PermanentError       job failed, instance in error `sync_failed`
+    ApprovalNeededError  lease ended, job waiting_approval: a person approves it, and it goes on
+                         from its checkpoint, or rejects it
     LeaseLostError       nothing: another run owns the job
     anything else        a bug: counted as an attempt and raised, ends in the poison queue
 """
@@ -33,6 +35,7 @@ from shared.engine.heartbeat import Heartbeat
 from shared.engine.opening import SyncPlan
 from shared.engine.sync import Ending, Outcome, run_sync
 from shared.errors import (
+    ApprovalNeededError,
     AuthError,
     LeaseLostError,
     NotFoundError,
@@ -176,14 +179,8 @@ class _Run:
                 outcome = self._sync(settlement)
         except LeaseLostError:
             raise
-        except TransientError as error:
-            self._try_again(error, settlement)
-        except AuthError as error:
-            self._wait_for_reconnect(error, settlement)
-        except SyncError as error:
-            settlement.fail(error, StatusReason.SYNC_FAILED)
-        except NotFoundError as error:
-            settlement.cancel(error)
+        except (SyncError, NotFoundError) as error:
+            self._stop(error, settlement)
         except Exception as error:  # noqa: BLE001  a bug is recorded before the host retries
             _log.error("The run failed unexpectedly: %s", settlement.trace(error))
             settlement.count_attempt(error)
@@ -191,11 +188,22 @@ class _Run:
         else:
             self._settle(outcome, settlement)
 
+    def _stop(self, error: SyncError | NotFoundError, settlement: Settlement) -> None:
+        match error:
+            case TransientError():
+                self._try_again(error, settlement)
+            case AuthError():
+                self._wait_for_reconnect(error, settlement)
+            case ApprovalNeededError():
+                self._wait_for_approval(error, settlement)
+            case NotFoundError():
+                settlement.cancel(error)
+            case _:
+                settlement.fail(error, StatusReason.SYNC_FAILED)
+
     def _try_again(self, error: TransientError, settlement: Settlement) -> None:
         """Leave it to the host, or to a message for later; not where somebody asked to cancel."""
-        with self._ports.open_uow(read_only=True) as uow:
-            is_cancelled = uow.jobs.get(self._job.id).cancel_requested_at is not None
-        if is_cancelled:
+        if self._is_cancelled():
             settlement.cancel(None)
         elif error.retry_after is None or error.retry_after <= REDELIVERY_SECONDS:
             settlement.count_attempt(error)
@@ -204,6 +212,17 @@ class _Run:
             wait = min(error.retry_after, LONGEST_DELAY_SECONDS)
             settlement.postpone(error, seconds=wait)
             self._send_again(wait)
+
+    def _wait_for_approval(self, error: ApprovalNeededError, settlement: Settlement) -> None:
+        """Ask a person, unless one wants no more of this job anyway."""
+        if self._is_cancelled():
+            settlement.cancel(None)
+        else:
+            settlement.wait_for_approval(error)
+
+    def _is_cancelled(self) -> bool:
+        with self._ports.open_uow(read_only=True) as uow:
+            return uow.jobs.get(self._job.id).cancel_requested_at is not None
 
     def _wait_for_reconnect(self, error: AuthError, settlement: Settlement) -> None:
         """Fail the job and break the instance; go on where somebody reconnected meanwhile."""

@@ -9,10 +9,10 @@ from datetime import timedelta
 from shared.domain.instances import StatusReason
 from shared.domain.jobs import Job, JobKind, JobStatus
 from shared.engine.sync import Outcome
-from shared.errors import NotFoundError, SyncError
+from shared.errors import ApprovalNeededError, NotFoundError, SyncError
 from shared.logs import redacted
 from shared.services.deps import Now, OpenUow
-from shared.services.notifications import mark_broken
+from shared.services.notifications import ask_approval, mark_broken
 from shared.services.run_log import elapsed_ms
 
 BUG = "bug"
@@ -49,6 +49,10 @@ class Settlement:
     def fail(self, error: SyncError, reason: StatusReason) -> None:
         """No retry can help: the job has failed, and its instance waits for a person."""
         self._close(JobStatus.FAILED, error=error, reason=reason)
+
+    def wait_for_approval(self, error: ApprovalNeededError) -> None:
+        """End the lease and ask a person; nothing goes on before they have answered."""
+        self._close(JobStatus.WAITING_APPROVAL, error=error)
 
     def cancel(self, error: NotFoundError | None) -> None:
         """Stop the job on request, or because its instance is gone; what is committed stays."""
@@ -89,6 +93,8 @@ class Settlement:
     ) -> None:
         job, now = self._job, self._now()
         text = self.text(error) if error is not None else ""
+        is_asking = status is JobStatus.WAITING_APPROVAL
+        trace = self.trace(error) if error is not None and not is_asking else ""
         with self._open_uow() as uow:
             uow.jobs.finish(
                 job.id,
@@ -103,7 +109,7 @@ class Settlement:
                 status=status.value,
                 success=status is JobStatus.SUCCESS,
                 error_message=text,
-                error_stack_trace=self.trace(error) if error is not None else "",
+                error_stack_trace=trace,
                 duration_ms=elapsed_ms(job, now),
                 now=now,
             )
@@ -119,6 +125,8 @@ class Settlement:
                 failures = state.failures_in_a_row + 1
                 state = replace(state, last_error=text, failures_in_a_row=failures)
                 mark_broken(uow, job.instance_id, reason, detail=text, now=now)
+            if is_asking:
+                ask_approval(uow, job.instance_id, detail=text, now=now)
             uow.instances.save_state(state, now=now)
             uow.commit()
 

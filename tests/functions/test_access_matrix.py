@@ -63,6 +63,8 @@ MATRIX: Final[dict[str, Row]] = {
     "list_jobs": SIGNED_IN,
     "get_job": OWNED,
     "cancel_job": OWNED,
+    "approve_job": OWNED,
+    "reject_job": OWNED,
     "list_logs": SIGNED_IN,
     "list_log_records": OWNED,
     "list_dead_letters": FOR_ADMINS,

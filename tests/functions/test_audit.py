@@ -10,6 +10,7 @@ from typing import Any, Final
 import azure.functions as func
 import pytest
 
+from shared.errors import ApprovalNeededError
 from shared.store.tables import audit_events
 from tests.functions.kit import GOOD_KEY, Answer, HttpWorld, http_functions
 from tests.functions.oauth_kit import Desk
@@ -59,6 +60,14 @@ class Story:
 
     def waiting(self) -> str:
         return f"jobs/{self.world.start(self.ada, self.world.connected(self.ada))}"
+
+    def asking(self) -> str:
+        """Return the path of a job that waits for an approval."""
+        path = self.waiting()
+        self.world.sink_error = ApprovalNeededError("40 of 100 records would be deleted.")
+        self.world.run(path.removeprefix("jobs/"))
+        self.world.sink_error = None
+        return path
 
     def dead(self) -> str:
         """Return the path of a letter whose job met a bug until its message was poison."""
@@ -114,6 +123,8 @@ ACTS: Final[dict[str, tuple[str, Way]]] = {
     "resume_instance": ("instance.resume", lambda on: on.ada.post(f"{on.paused()}/resume")),
     "start_job": ("job.request", lambda on: on.ada.post(f"{on.active()}/jobs")),
     "cancel_job": ("job.cancel", lambda on: on.ada.post(f"{on.waiting()}/cancel")),
+    "approve_job": ("job.approve", lambda on: on.ada.post(f"{on.asking()}/approve")),
+    "reject_job": ("job.reject", lambda on: on.ada.post(f"{on.asking()}/reject")),
     "replay_dead_letter": (
         "dead_letter.replay",
         lambda on: on.world.admin.post(f"{on.dead()}/replay"),

@@ -45,6 +45,8 @@ ROUTES = {
     "GET api/v1/jobs",
     "GET api/v1/jobs/{job_id}",
     "POST api/v1/jobs/{job_id}/cancel",
+    "POST api/v1/jobs/{job_id}/approve",
+    "POST api/v1/jobs/{job_id}/reject",
     "GET api/v1/logs",
     "GET api/v1/logs/{log_id}/records",
     "GET api/v1/admin/dead-letters",

@@ -62,6 +62,18 @@ WORDING = Wording(
             ),
             action="Open $instance in the dashboard",
         ),
+        NotificationEvent.APPROVAL_NEEDED: EventWording(
+            title="Approval needed: $instance",
+            what=(
+                "The sync with $provider would remove more than it usually does. It has stopped "
+                "before doing so and waits for your decision."
+            ),
+            todo=(
+                "Open the connection in the dashboard and see what would be removed. Approve the "
+                "sync to let it go on, or reject it to leave everything as it is."
+            ),
+            action="Decide about $instance in the dashboard",
+        ),
     },
     digest=_digest,
     more=_more,

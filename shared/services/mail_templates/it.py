@@ -63,6 +63,18 @@ WORDING = Wording(
             ),
             action="Apri $instance nella dashboard",
         ),
+        NotificationEvent.APPROVAL_NEEDED: EventWording(
+            title="Approvazione richiesta: $instance",
+            what=(
+                "La sincronizzazione con $provider eliminerebbe più dati del solito. Si è fermata "
+                "prima di farlo e attende la tua decisione."
+            ),
+            todo=(
+                "Apri la connessione nella dashboard e guarda che cosa verrebbe eliminato. Approva "
+                "la sincronizzazione per farla proseguire, o rifiutala per lasciare tutto com'è."
+            ),
+            action="Decidi su $instance nella dashboard",
+        ),
     },
     digest=_digest,
     more=_more,

@@ -185,8 +185,7 @@ class SqlJobRepository:
             .returning(*_COLUMNS)
         )
         if cancelled is not None:
-            ended = {"status": JobStatus.CANCELLED.value, "logged_at": now, "updated_at": now}
-            self._session.run(update(logs).where(logs.c.job_id == job_id).values(**ended))
+            self._set_log(job_id, JobStatus.CANCELLED, now=now)
             return cancelled
         job = self._job_of(
             by_id.where(jobs.c.status == JobStatus.RUNNING)
@@ -194,6 +193,39 @@ class SqlJobRepository:
             .returning(*_COLUMNS)
         )
         return job or self._refuse(job_id, "cancelled")
+
+    def approve(self, job_id: str, *, now: datetime) -> Job:
+        """Let a job that waits for an approval go on; ConflictError if it does not wait.
+
+        It is pending again, its log open. Send its message and call `set_enqueued` after.
+        """
+        job = self._job_of(
+            _waiting(job_id)
+            .values(
+                status=JobStatus.PENDING,
+                run_id="",
+                enqueued_at=None,
+                approved_at=now,
+                error_class="",
+                error_message="",
+                updated_at=now,
+            )
+            .returning(*_COLUMNS)
+        )
+        if job is not None:
+            self._set_log(job_id, JobStatus.RUNNING, now=now, error_message="")
+        return job or self._refuse(job_id, "approved")
+
+    def reject(self, job_id: str, *, now: datetime) -> Job:
+        """Cancel a job that waits for an approval; ConflictError if it does not wait."""
+        job = self._job_of(
+            _waiting(job_id)
+            .values(status=JobStatus.CANCELLED, finished_at=now, updated_at=now)
+            .returning(*_COLUMNS)
+        )
+        if job is not None:
+            self._set_log(job_id, JobStatus.CANCELLED, now=now)
+        return job or self._refuse(job_id, "rejected")
 
     def list_reapable(
         self, *, now: datetime, enqueued_before: datetime, limit: int
@@ -244,6 +276,10 @@ class SqlJobRepository:
         )
         return job or self._refuse(job_id, "failed")
 
+    def _set_log(self, job_id: str, status: JobStatus, *, now: datetime, **values: str) -> None:
+        changed = {"status": status.value, "logged_at": now, "updated_at": now, **values}
+        self._session.run(update(logs).where(logs.c.job_id == job_id).values(**changed))
+
     def _owner_of(self, job: Job) -> Instance:
         return SqlInstanceRepository(self._session).get(job.instance_id, profile_id=None)
 
@@ -286,6 +322,10 @@ def _run_of(job_id: str, run_id: str) -> Update:
     return update(jobs).where(
         jobs.c.id == job_id, jobs.c.run_id == run_id, jobs.c.status == JobStatus.RUNNING
     )
+
+
+def _waiting(job_id: str) -> Update:
+    return update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.WAITING_APPROVAL)
 
 
 def _idle(job_id: str, now: datetime) -> Update:

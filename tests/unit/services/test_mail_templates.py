@@ -90,7 +90,7 @@ def test_every_language_says_everything(wording: Wording) -> None:
         for text in (made.subject, made.text, made.html):
             assert "$" not in text
             assert text.strip()
-    made = mail(*troubles * 11, locale=wording.language)
+    made = mail(*(troubles * 11)[:22], locale=wording.language)
     assert f'<html lang="{wording.language}"' in made.html
     assert made.text.count("HubSpot answers 401.") == 20
     assert wording.more(2) in made.text

@@ -43,6 +43,7 @@ def call_everything(uow: UnitOfWork) -> None:
     """Call each public method of each repository at least once."""
     instance = _set_up(uow)
     _run(uow, instance)
+    _ask(uow, instance)
     _lists(uow, instance)
     job = _new_job(uow, instance)
     _messages(uow, job)
@@ -141,6 +142,14 @@ def _run(uow: UnitOfWork, instance: Instance) -> None:
     )
     uow.jobs.claim(job.id, run_id="run-2", now=NOW, lease_until=LATER)
     uow.jobs.finish(job.id, "run-2", status=JobStatus.SUCCESS, now=NOW)
+
+
+def _ask(uow: UnitOfWork, instance: Instance) -> None:
+    job = _new_job(uow, instance)
+    for run_id, answer in (("run-1", uow.jobs.approve), ("run-2", uow.jobs.reject)):
+        uow.jobs.claim(job.id, run_id=run_id, now=NOW, lease_until=LATER)
+        uow.jobs.finish(job.id, run_id, status=JobStatus.WAITING_APPROVAL, now=NOW)
+        answer(job.id, now=NOW)
 
 
 def _lists(uow: UnitOfWork, instance: Instance) -> None:
