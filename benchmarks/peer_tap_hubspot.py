@@ -37,8 +37,8 @@ def main() -> None:
         began = time.perf_counter()
         TapHubspot(config=config).sync_all()
         seconds = time.perf_counter() - began
-    with messages.open("rb") as file:
-        records = sum(line.startswith(b'{"type":"RECORD"') for line in file)
+    with messages.open(encoding="utf-8") as lines:
+        records = sum(line.startswith('{"type":"RECORD"') for line in lines)
     print(json.dumps({"records": records, "seconds": seconds}))
 
 

@@ -33,7 +33,7 @@ def find_peer(name: str) -> Path | None:
         return programs
     say(f"Installing {name} …")
     venv.create(home, with_pip=True, clear=True, symlinks=os.name != "nt")
-    command = [programs / "python", "-m", "pip", "install", "--quiet", "--requirement", wanted]
+    command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "-r", str(wanted)]
     try:
         done = subprocess.run(
             command, stdout=sys.stderr, timeout=INSTALL_SECONDS, check=False

@@ -1,4 +1,4 @@
-"""Reading HubSpot's deals: the product against a bare loop, `dlt` and Singer's `meltano-tap-hubspot`.
+"""Reading HubSpot's deals: the product against a bare loop, dlt and Singer's meltano-tap-hubspot.
 
 All read the same ten properties of the same deals from the HubSpot emulator, which runs without
 limits, has rendered its pages before, and is warm.
@@ -13,8 +13,8 @@ limits, has rendered its pages before, and is warm.
 Then, with HubSpot's limit of 100 requests in 10 seconds switched on, the adapter reads for
 `--windows` windows: `budget_used` is the share of what the limit allows, `refusals` its 429s.
 
-Each contestant has a process of its own, `--runs` times in turn; the figures are medians. `ratio`s
-are of rounds, medians too.
+Each contestant has a process of its own, `--runs` times in turn; imports are not counted. The
+figures are medians, the ratios are those of rounds, medians too.
 """
 
 from __future__ import annotations
