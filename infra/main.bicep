@@ -82,11 +82,8 @@ param dashboardUrl string = ''
 @description('Address at which providers reach the app, such as https://integrator.example.com; empty for its own host name.')
 param publicUrl string = ''
 
-@description('Client id of the app registered at HubSpot; its secret goes into the vault.')
-param hubspotClientId string = ''
-
-@description('Client id of the app registered at Microsoft Entra for sign-ins; its secret goes into the vault.')
-param entraClientId string = ''
+@description('What providers need beside their defaults, by setting, such as SIGN_IN_ENTRA_CLIENT_ID: the client id of the app registered there. Client secrets go into the vault.')
+param providerSettings object = {}
 
 @description('Tags of every resource.')
 param tags object = {}
@@ -185,8 +182,7 @@ module functionApp 'modules/function-app.bicep' = {
     smtpFrom: smtpFrom
     dashboardUrl: dashboardUrl
     publicUrl: publicUrl
-    hubspotClientId: hubspotClientId
-    entraClientId: entraClientId
+    providerSettings: providerSettings
     tags: tags
   }
   // The host reads its storage as soon as it starts.

@@ -9,3 +9,7 @@ param sqlAdminObjectId = '00000000-0000-0000-0000-000000000000'
 param oidcIssuer = 'https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/v2.0'
 param oidcAudience = '00000000-0000-0000-0000-000000000000'
 param linkhubApiUrl = 'https://api.linkhub.example.com'
+param providerSettings = {
+  SIGN_IN_ENTRA_CLIENT_ID: '00000000-0000-0000-0000-000000000000'
+  SIGN_IN_HUBSPOT_CLIENT_ID: '00000000-0000-0000-0000-000000000000'
+}

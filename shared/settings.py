@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any, Final, Self
 
+from shared.domain.platform_options import PREFIXES
 from shared.errors import PermanentError
+
+_PROVIDERS: Final = "providers"
 
 
 def _as(variable: str, default: Any = "") -> Any:
@@ -29,7 +32,7 @@ def _secret() -> Any:
 class Settings:
     """The app's settings; each is the environment variable of the same name in capitals.
 
-    The type of a default says how its variable is read.
+    The type of a default says how its variable is read. `providers` alone is many variables.
     """
 
     database_url: str = _secret()
@@ -61,23 +64,6 @@ class Settings:
 
     warehouse_url: str = _secret()
     """The warehouse of instances that name none: a `sqlite:///path` of its own."""
-    hubspot_base_url: str = "https://api.hubapi.com"
-    hubspot_api_version: str = "2026-03"
-    hubspot_app_url: str = "https://app.hubspot.com"
-    """Where people of HubSpot give consent."""
-    hubspot_client_id: str = ""
-    hubspot_client_secret: str = _secret()
-    hubspot_client_secret_name: str = "hubspot-oauth-client"  # noqa: S105  a name
-    """The vault's name of the client secret, used where `hubspot_client_secret` is empty."""
-    entra_authority_url: str = "https://login.microsoftonline.com"
-    entra_tenant: str = "organizations"
-    """Whose people may sign in: `organizations` for any tenant's, or one tenant's id."""
-    entra_client_id: str = ""
-    entra_client_secret: str = _secret()
-    entra_client_secret_name: str = "entra-oauth-client"  # noqa: S105  a name
-    """The vault's name of the client secret, used where `entra_client_secret` is empty."""
-    powerbi_base_url: str = "https://api.powerbi.com/v1.0/myorg"
-    graph_base_url: str = "https://graph.microsoft.com"
     public_url: str = ""
     """Where providers reach this app; sign-ins come back to `<public_url>/oauth/callback/…`."""
     allow_private_hosts: bool = False
@@ -117,10 +103,18 @@ class Settings:
     """Seconds before each re-drive of a job that ended in a poison queue with a transient error."""
     log_records_days: int = 90
 
+    providers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every variable that begins as those of providers and sign-ins do, as it stands: what they
+    mean is declared by the providers (`shared/domain/platform_options.py`)."""
+
     @classmethod
     def variables(cls) -> Mapping[str, str]:
         """Return the environment variable of every setting, by the setting's name."""
-        return {one.name: one.metadata.get("variable", one.name.upper()) for one in fields(cls)}
+        return {
+            one.name: one.metadata.get("variable", one.name.upper())
+            for one in fields(cls)
+            if one.name != _PROVIDERS
+        }
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -129,9 +123,14 @@ class Settings:
         A variable that is empty counts as absent.
         """
         env = os.environ if env is None else env
-        values, wrong = {}, []
+        values: dict[str, Any] = {
+            _PROVIDERS: {name: text for name, text in env.items() if name.startswith(PREFIXES)}
+        }
+        wrong = []
         variables = cls.variables()
         for one in fields(cls):
+            if one.name == _PROVIDERS:
+                continue
             variable = variables[one.name]
             text = env.get(variable, "").strip()
             if not text:

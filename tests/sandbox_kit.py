@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from local.sandbox.server import Options, Sandbox
+from local.sandbox.emulators import Options
+from local.sandbox.server import Sandbox
 
 PATIENCE = 30.0
 _TLS = ssl.create_default_context()
@@ -79,7 +80,7 @@ def running_sandbox(state_dir: Path, *, deals: int = 300, tasks: int = 3_000) ->
         with _client(sandbox.url) as control:
             yield Running(
                 url=sandbox.url,
-                convex_url=sandbox.convex_url,
+                convex_url=sandbox.urls["convex"],
                 directory=control.get("/_sandbox").json(),
                 control=control,
             )

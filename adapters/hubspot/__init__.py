@@ -1,9 +1,7 @@
 """HubSpot deals to LinkHub initiatives.
 
 This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
-Beside the credentials, the platform (never a customer) may give these options: `base_url`
-(https://api.hubapi.com), `api_version` (a date such as 2026-03, or v3) and `overlap_seconds` (300).
-The sign-in needs the first two and `app_url` (https://app.hubspot.com).
+What the platform (never a customer) decides stands in `PLATFORM`.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from typing import Any
 
 from shared.domain.field_mappings import FieldMapping
 from shared.domain.oauth import OAuthSpec
+from shared.domain.platform_options import PlatformOption
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
 
@@ -104,9 +103,20 @@ def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, st
     ]
 
 
+PLATFORM = (
+    PlatformOption(name="base_url", default="https://api.hubapi.com", is_url=True),
+    PlatformOption(name="api_version", default="2026-03"),
+    PlatformOption(name="app_url", default="https://app.hubspot.com", is_url=True),
+    PlatformOption(name="overlap_seconds", default="300"),
+)
+"""`api_version`: a date, or v3. `app_url`: where people give consent. `overlap_seconds`: how far
+before its watermark an incremental read begins, since search shows changes late.
+"""
+
 PROVIDER = ProviderDefinition(
     spec=SPEC,
     oauth=OAUTH,
+    platform=PLATFORM,
     connect=connect,
     default_mappings=tuple(
         FieldMapping(stream=DEALS, external_field=external, entity="initiatives", field=field)

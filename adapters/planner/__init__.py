@@ -1,8 +1,8 @@
 """Microsoft Planner: plans, buckets and tasks, read and written; tasks are LinkHub initiatives.
 
 This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
-Beside the credentials, the platform (never a customer) may give these options: `base_url`
-(https://graph.microsoft.com); the sign-in needs `authority_url` and `tenant`.
+What the platform (never a customer) decides: `base_url`, and the sign-in's options in
+`shared/http/entra.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.domain.field_mappings import FieldMapping
+from shared.domain.platform_options import PlatformOption
 from shared.domain.providers import AuthType, ConnectionOption, Direction, ProviderSpec, SinkKind
 from shared.http.entra import AUTHORITY, GRAPH, entra_oauth, entra_scopes, user_of
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
@@ -89,6 +90,7 @@ def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, st
 PROVIDER = ProviderDefinition(
     spec=SPEC,
     oauth=OAUTH,
+    platform=(PlatformOption(name="base_url", default=GRAPH, is_url=True),),
     connect=connect,
     default_mappings=tuple(
         FieldMapping(stream=TASKS, external_field=external, entity="initiatives", field=field)

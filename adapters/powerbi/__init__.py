@@ -1,9 +1,8 @@
 """Tables of Power BI datasets into LinkHub, by DAX queries over the REST API. Import only.
 
 This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
-Beside the credentials, the platform (never a customer) may give these options: `base_url`
-(https://api.powerbi.com/v1.0/myorg) and `page_rows` (20000), the most rows one query asks for.
-The sign-in needs `authority_url` and `tenant`, see `shared/http/entra.py`.
+What the platform (never a customer) decides stands in `PLATFORM`; the sign-in's in
+`shared/http/entra.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.domain.field_mappings import FieldMapping
+from shared.domain.platform_options import PlatformOption
 from shared.domain.providers import AuthType, ConnectionOption, Direction, ProviderSpec, SinkKind
 from shared.http.entra import AUTHORITY, POWER_BI, entra_oauth, entra_scopes
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
@@ -67,9 +67,16 @@ def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, st
     ]
 
 
+PLATFORM = (
+    PlatformOption(name="base_url", default="https://api.powerbi.com/v1.0/myorg", is_url=True),
+    PlatformOption(name="page_rows", default="20000"),
+)
+"""`page_rows`: the most rows one query asks for."""
+
 PROVIDER = ProviderDefinition(
     spec=SPEC,
     oauth=entra_oauth({"": _SCOPES}),
+    platform=PLATFORM,
     connect=connect,
     validate_mapping=validate_mapping,
 )

@@ -11,7 +11,7 @@ import gc
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.ports.sink import Sink
     from shared.services.connections import Connector
     from shared.services.oauth_servers import OAuthServers
+    from shared.services.platform import PlatformSettings, SignInClient
     from shared.services.rate_limiting import RateLimiter
     from shared.services.runs import RunPorts, SinkRequest
     from shared.services.streams import Discoverer
@@ -77,27 +78,22 @@ class App(Backends):
             find_provider=find_provider,
             work_dir=Path(settings.work_dir or tempfile.gettempdir()),
             allow_private_hosts=settings.allow_private_hosts,
-            platform_options=self._platform_options,
+            platform_options=self.platform.options,
             keeper=self.token_keeper,
         )
 
-    @property
-    def _platform_options(self) -> Mapping[str, Mapping[str, str]]:
-        """What providers are told by the platform, never by a customer."""
+    @cached_property
+    def platform(self) -> PlatformSettings:
+        """What the environment says about providers; PermanentError names what is wrong there."""
+        from adapters import all_providers
+        from shared.services.platform import PlatformSettings
+
         settings = self.settings
-        entra = {
-            "authority_url": settings.entra_authority_url,
-            "tenant": settings.entra_tenant,
-        }
-        return {
-            "hubspot": {
-                "base_url": settings.hubspot_base_url,
-                "app_url": settings.hubspot_app_url,
-                "api_version": settings.hubspot_api_version,
-            },
-            "planner": {**entra, "base_url": settings.graph_base_url},
-            "powerbi": {**entra, "base_url": settings.powerbi_base_url},
-        }
+        return PlatformSettings.read(
+            all_providers(),
+            settings.providers,
+            allow_private_hosts=settings.allow_private_hosts,
+        )
 
     @cached_property
     def oauth_servers(self) -> OAuthServers:
@@ -105,36 +101,24 @@ class App(Backends):
         from adapters import find_provider
         from shared.services.oauth_servers import OAuthServers
 
-        settings = self.settings
+        settings, platform = self.settings, self.platform
         return OAuthServers(
             find_provider=find_provider,
             registrations={
-                "hubspot": lambda: self._registration(
-                    settings.hubspot_client_id,
-                    settings.hubspot_client_secret,
-                    settings.hubspot_client_secret_name,
-                    "HUBSPOT_CLIENT_ID",
-                ),
-                "entra": lambda: self._registration(
-                    settings.entra_client_id,
-                    settings.entra_client_secret,
-                    settings.entra_client_secret_name,
-                    "ENTRA_CLIENT_ID",
-                ),
+                name: partial(self._registration, client)
+                for name, client in platform.clients.items()
             },
             public_url=settings.public_url,
-            platform_options=self._platform_options,
+            platform_options=platform.options,
             allow_private_hosts=settings.allow_private_hosts,
         )
 
-    def _registration(
-        self, client_id: str, client_secret: str, secret_name: str, setting: str
-    ) -> Registration:
+    def _registration(self, client: SignInClient) -> Registration:
         from shared.http.oauth import Registration
 
-        needed(client_id, setting)
-        secret = client_secret or self.vault.get(secret_name)["client_secret"]
-        return Registration(client_id=client_id, client_secret=secret)
+        needed(client.client_id, client.variable)
+        secret = client.secret or self.vault.get(client.secret_name)["client_secret"]
+        return Registration(client_id=client.client_id, client_secret=secret)
 
     @cached_property
     def token_keeper(self) -> TokenKeeper:
@@ -241,9 +225,14 @@ class App(Backends):
 
 @lru_cache(maxsize=1)
 def app() -> App:
-    """Return this process's app, made from the environment on the first call."""
+    """Return this process's app, made from the environment on the first call.
+
+    Raise PermanentError naming every setting that is wrong, those of providers included.
+    """
     from shared.logs import set_up_logging
     from shared.settings import Settings
 
     set_up_logging()
-    return App(Settings.from_env())
+    made = App(Settings.from_env())
+    _ = made.platform  # a mistake in a provider's setting is told now, not by the first sync
+    return made

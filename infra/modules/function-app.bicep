@@ -26,8 +26,7 @@ param smtpPasswordSecret string
 param smtpFrom string
 param dashboardUrl string
 param publicUrl string
-param hubspotClientId string
-param entraClientId string
+param providerSettings object
 param tags object
 
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
@@ -106,11 +105,12 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-// One name a line: a test compares them with those the code reads.
+// One name a line: a test compares them with those the code reads. What a provider needs is in
+// providerSettings, so that a new one changes nothing here.
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: {
+  properties: union(providerSettings, {
     AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
     AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
     AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
@@ -135,9 +135,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     SMTP_FROM: smtpFrom
     DASHBOARD_URL: dashboardUrl
     PUBLIC_URL: empty(publicUrl) ? 'https://${app.properties.defaultHostName}' : publicUrl
-    HUBSPOT_CLIENT_ID: hubspotClientId
-    ENTRA_CLIENT_ID: entraClientId
-  }
+  })
 }
 
 // Publishing goes by Entra sign-in; no publishing password opens the app.

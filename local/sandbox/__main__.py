@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from local.sandbox.emulators import Options
 from local.sandbox.oauth.settings import Settings
-from local.sandbox.server import Options, run
+from local.sandbox.server import run
 
 
 def _options(arguments: list[str] | None = None) -> Options:
@@ -26,7 +27,7 @@ def _options(arguments: list[str] | None = None) -> Options:
         action="append",
         default=[],
         metavar="URI",
-        help="registered for the OAuth apps of HubSpot and Entra; may be repeated",
+        help="registered for the OAuth apps of all emulators; may be repeated",
     )
     given = parser.parse_args(arguments)
     if given.deals < 0:

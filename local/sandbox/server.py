@@ -1,17 +1,15 @@
-"""The sandbox's process: every emulator behind two ports of loopback."""
+"""The sandbox's process: every emulator behind ports of loopback."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import signal
 import socket
 import sys
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import orjson
@@ -23,25 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from local.sandbox.door import Door, ErrorBody, Requests
-from local.sandbox.entra import Entra
-from local.sandbox.entra.errors import error_body as entra_error
-from local.sandbox.entra.settings import EntraSettings
+from local.sandbox.door import Door, Requests
+from local.sandbox.emulators import Built, KeptSecrets, Options, Premises, find_emulators
 from local.sandbox.faults import Fault, Faults
-from local.sandbox.graph import error_body as graph_error
-from local.sandbox.graph import graph_app
-from local.sandbox.hubspot import hubspot_app
-from local.sandbox.hubspot.errors import error_body as hubspot_error
-from local.sandbox.issuer import issuer_app
-from local.sandbox.issuer.app import AUDIENCE
-from local.sandbox.issuer.app import error_body as issuer_error
-from local.sandbox.linkhub import linkhub_app
-from local.sandbox.linkhub.app import problem_body
-from local.sandbox.oauth.clients import Client
-from local.sandbox.oauth.settings import Settings
-from local.sandbox.powerbi import powerbi_app
-from local.sandbox.powerbi.errors import error_body as powerbi_error
-from local.sandbox.state import read_private, write_private
 from local.sandbox.web import json_response
 
 _HOST = "127.0.0.1"
@@ -50,135 +32,59 @@ _STOP_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a sandbox is started; port 0 takes a free one.
+class Apps:
+    """What answers: `first` at the sandbox's port, the others by name at ports of their own."""
 
-    `redirect_uris` are registered for the OAuth apps of both HubSpot and Entra.
+    first: Starlette
+    others: Mapping[str, ASGIApp]
+
+
+def sandbox_apps(options: Options, *, urls: Mapping[str, str]) -> Apps:
+    """Return all emulators behind their doors, sharing faults and counters.
+
+    `urls` are the sandbox's address as "" and, by name, those of emulators with their own port.
     """
-
-    state_dir: Path
-    port: int = 0
-    convex_port: int = 0
-    deals: int = 25_000
-    tasks: int = 3_000
-    convex_zip: Path | None = None
-    redirect_uris: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """The credentials the emulators accept; made once per state folder."""
-
-    hubspot_token: str
-    linkhub_key: str
-    hubspot_client_id: str
-    hubspot_client_secret: str
-    entra_client_id: str
-    entra_client_secret: str
-    powerbi_token: str
-    graph_token: str
-
-    @classmethod
-    def load(cls, path: Path) -> Secrets:
-        """Return those of the file, and new ones of what it lacks, which it then holds."""
-        made = {
-            "hubspot_token": f"pat-na1-{uuid.uuid4()}",
-            "linkhub_key": f"lhk-{uuid.uuid4()}",
-            "hubspot_client_id": str(uuid.uuid4()),
-            "hubspot_client_secret": str(uuid.uuid4()),
-            "entra_client_id": str(uuid.uuid4()),
-            "entra_client_secret": secrets.token_urlsafe(30),
-            "powerbi_token": f"pbi-{uuid.uuid4()}",
-            "graph_token": f"graph-{uuid.uuid4()}",
-        }
-        kept = orjson.loads(read_private(path) or b"{}")
-        if made.keys() - kept.keys():
-            write_private(path, orjson.dumps(made | kept))
-        return cls(**(made | kept))
-
-
-def sandbox_apps(options: Options, *, url: str, convex_url: str) -> tuple[Starlette, ASGIApp]:
-    """Return the apps of the first port and of Convex's, sharing faults and counters."""
-    from local.sandbox.convex import DEPLOY_KEY, convex_app
-    from local.sandbox.convex import error_body as convex_error
-
     options.state_dir.mkdir(parents=True, exist_ok=True)
-    known = Secrets.load(options.state_dir / "sandbox-keys.json")
+    kept = KeptSecrets(options.state_dir / "sandbox-keys.json")
     faults, requests = Faults(), Requests()
+    built: dict[str, Built] = {}
+    directory: dict[str, Callable[[], dict[str, Any]]] = {}
+    doors: dict[str, ASGIApp] = {}
+    emulators = find_emulators()
+    for emulator in emulators:
+        name = emulator.name
+        url = urls[name] if emulator.own_port else f"{urls['']}/{name}"
+        one = built[name] = emulator.build(
+            Premises(
+                url=url,
+                options=options,
+                secrets=kept,
+                faults=faults,
+                neighbours={other: built[other].shared for other in emulator.after},
+            )
+        )
+        directory[name] = partial(_entry, url, one)
+        doors[name] = Door(
+            one.app, provider=name, faults=faults, requests=requests, error_body=one.error_body
+        )
 
-    def door(provider: str, app: ASGIApp, error_body: ErrorBody) -> ASGIApp:
-        return Door(app, provider=provider, faults=faults, requests=requests, error_body=error_body)
-
-    uris = list(options.redirect_uris)
-    hubspot_oauth, entra_oauth = Settings(redirect_uris=uris), EntraSettings(redirect_uris=uris)
-    hubspot = hubspot_app(
-        token=known.hubspot_token,
-        client=Client(id=known.hubspot_client_id, secret=known.hubspot_client_secret),
-        oauth=hubspot_oauth,
-        faults=faults,
-        deals=options.deals,
-    )
-    entra = Entra(
-        url=f"{url}/entra",
-        state_dir=options.state_dir,
-        client=Client(id=known.entra_client_id, secret=known.entra_client_secret),
-        settings=entra_oauth,
-        faults=faults,
-    )
-    powerbi = powerbi_app(token=known.powerbi_token, entra=entra, faults=faults)
-    graph = graph_app(token=known.graph_token, entra=entra, faults=faults, tasks=options.tasks)
-    linkhub = linkhub_app(key=known.linkhub_key, state_dir=options.state_dir, faults=faults)
-    issuer = issuer_app(url=f"{url}/issuer", state_dir=options.state_dir, faults=faults)
-    convex = convex_app(state_dir=options.state_dir, zip_file=options.convex_zip, faults=faults)
-
-    def directory() -> dict[str, dict[str, Any]]:
-        return {
-            "hubspot": {
-                "url": f"{url}/hubspot",
-                "token": known.hubspot_token,
-                "oauth": {
-                    "clientId": known.hubspot_client_id,
-                    "clientSecret": known.hubspot_client_secret,
-                    "authorizeUrl": f"{url}/hubspot/oauth/authorize",
-                    "tokenUrl": f"{url}/hubspot/oauth/2026-03/token",
-                    "redirectUris": hubspot_oauth.redirect_uris,
-                },
-            },
-            "entra": {
-                "url": f"{url}/entra",
-                "oauth": {
-                    "clientId": known.entra_client_id,
-                    "clientSecret": known.entra_client_secret,
-                    "authorizeUrl": f"{url}/entra/organizations/oauth2/v2.0/authorize",
-                    "tokenUrl": f"{url}/entra/organizations/oauth2/v2.0/token",
-                    "redirectUris": entra_oauth.redirect_uris,
-                },
-            },
-            "powerbi": {"url": f"{url}/powerbi", "token": known.powerbi_token},
-            "graph": {"url": f"{url}/graph", "token": known.graph_token},
-            "linkhub": {"url": f"{url}/linkhub", "key": known.linkhub_key},
-            "issuer": {"url": f"{url}/issuer", "audience": AUDIENCE},
-            "convex": {"url": convex_url, "deployKey": DEPLOY_KEY},
-        }
+    def show() -> dict[str, dict[str, Any]]:
+        return {name: entry() for name, entry in directory.items()}
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        linkhub.state.records.close()
+        for one in built.values():
+            one.close()
 
-    app = Starlette(
-        lifespan=lifespan,
-        routes=[
-            *_control_routes(directory, faults, requests),
-            Mount("/hubspot", door("hubspot", hubspot, hubspot_error)),
-            Mount("/entra", door("entra", entra.app(), entra_error)),
-            Mount("/powerbi", door("powerbi", powerbi, powerbi_error)),
-            Mount("/graph", door("graph", graph, graph_error)),
-            Mount("/linkhub", door("linkhub", linkhub, problem_body)),
-            Mount("/issuer", door("issuer", issuer, issuer_error)),
-        ],
-    )
-    return app, door("convex", convex, convex_error)
+    own = {emulator.name for emulator in emulators if emulator.own_port}
+    mounts = [Mount(f"/{name}", door) for name, door in doors.items() if name not in own]
+    first = Starlette(lifespan=lifespan, routes=[*_control_routes(show, faults, requests), *mounts])
+    return Apps(first=first, others={name: doors[name] for name in own})
+
+
+def _entry(url: str, built: Built) -> dict[str, Any]:
+    return {"url": url, **built.entry()}
 
 
 def _control_routes(
@@ -237,10 +143,24 @@ class Sandbox:
     """A sandbox whose ports are taken; it answers while `serve` runs."""
 
     def __init__(self, options: Options) -> None:
-        self._sockets = [_listen(options.port), _listen(options.convex_port)]
-        self.url, self.convex_url = (f"http://{_HOST}:{s.getsockname()[1]}" for s in self._sockets)
-        apps = sandbox_apps(options, url=self.url, convex_url=self.convex_url)
-        self._servers = [_Server(_config(app)) for app in apps]
+        own = [emulator.name for emulator in find_emulators() if emulator.own_port]
+        ports = {"": options.port, "convex": options.convex_port}
+        listeners = {name: _listen(ports.get(name, 0)) for name in ("", *own)}
+        self.urls = {
+            name: f"http://{_HOST}:{listener.getsockname()[1]}"
+            for name, listener in listeners.items()
+        }
+        """Where it answers: the sandbox as "", emulators with their own port by name."""
+        apps = sandbox_apps(options, urls=self.urls)
+        self._sockets = list(listeners.values())
+        self._servers = [
+            _Server(_config(app)) for app in (apps.first, *(apps.others[name] for name in own))
+        ]
+
+    @property
+    def url(self) -> str:
+        """The sandbox's own address."""
+        return self.urls[""]
 
     async def serve(self, on_ready: Callable[[], None]) -> None:
         """Answer until `stop`; call `on_ready` as soon as both ports do."""
@@ -271,7 +191,8 @@ def run(options: Options) -> int:
         return 1
 
     def announce() -> None:
-        line = orjson.dumps({"url": sandbox.url, "convex_url": sandbox.convex_url}).decode()
+        urls = {f"{name}_url".lstrip("_"): url for name, url in sandbox.urls.items()}
+        line = orjson.dumps(urls).decode()
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 import httpx
 
+from adapters import all_providers
 from local.azurite import API_VERSION, AZURITE_HOME, ensure_installed, run_azurite
 from local.stack.processes import ROOT, Service, StackError, undisturbed
 
 USUAL_PORT = 7071
 DASHBOARD_URL = "http://localhost:5173"
-SIGN_INS = ("hubspot", "planner", "powerbi")
 SANDBOX_SECONDS = 120.0
 HOST_SECONDS = 60.0
 _NO_AZURE = {
@@ -87,10 +87,7 @@ class Stack:
         return {
             "api": self.api,
             "sandbox": self.sandbox,
-            "issuer": self.directory["issuer"]["url"],
-            "hubspot": self.directory["hubspot"]["url"],
-            "linkhub": self.directory["linkhub"]["url"],
-            "convex": self.directory["convex"]["url"],
+            **{name: entry["url"] for name, entry in self._emulators.items()},
             "mailbox": self.mailbox,
             "state": str(self.state),
             "pid": os.getpid(),
@@ -150,8 +147,10 @@ class Stack:
             *("--port", str(options.sandbox_port)),
             *("--convex-port", str(options.convex_port)),
         ]
-        for provider in SIGN_INS:
-            sandbox_args += ["--redirect-uri", f"{self._public_url}/oauth/callback/{provider}"]
+        for provider in all_providers():
+            if provider.oauth is not None:
+                uri = f"{self._public_url}/oauth/callback/{provider.spec.slug}"
+                sandbox_args += ["--redirect-uri", uri]
         if options.deals is not None:
             sandbox_args += ["--deals", str(options.deals)]
         if options.convex_zip is not None:
@@ -193,7 +192,9 @@ class Stack:
             "OIDC_AUDIENCE": directory["issuer"]["audience"],
             "LINKHUB_API_URL": directory["linkhub"]["url"],
             "LINKHUB_API_KEY": directory["linkhub"]["key"],
-            **self._sign_in_settings(),
+            "PUBLIC_URL": self._public_url,
+            "DASHBOARD_URL": DASHBOARD_URL,
+            **self._provider_settings(),
             "ALLOW_PRIVATE_HOSTS": "true",
             "WORK_DIR": str(state / "work"),
             **_UNHURRIED,
@@ -201,21 +202,17 @@ class Stack:
             **(self._options.settings or {}),
         }
 
-    def _sign_in_settings(self) -> dict[str, str]:
-        hubspot, entra = self.directory["hubspot"], self.directory["entra"]
-        return {
-            "HUBSPOT_BASE_URL": hubspot["url"],
-            "HUBSPOT_APP_URL": hubspot["url"],
-            "HUBSPOT_CLIENT_ID": hubspot["oauth"]["clientId"],
-            "HUBSPOT_CLIENT_SECRET": hubspot["oauth"]["clientSecret"],
-            "ENTRA_AUTHORITY_URL": entra["url"],
-            "POWERBI_BASE_URL": f"{self.directory['powerbi']['url']}/v1.0/myorg",
-            "GRAPH_BASE_URL": self.directory["graph"]["url"],
-            "ENTRA_CLIENT_ID": entra["oauth"]["clientId"],
-            "ENTRA_CLIENT_SECRET": entra["oauth"]["clientSecret"],
-            "PUBLIC_URL": self._public_url,
-            "DASHBOARD_URL": DASHBOARD_URL,
-        }
+    def _provider_settings(self) -> dict[str, str]:
+        """Return what leads providers to their emulators, as the emulators themselves say it."""
+        found: dict[str, str] = {}
+        for entry in self._emulators.values():
+            found |= entry.get("settings", {})
+        return found
+
+    @property
+    def _emulators(self) -> dict[str, dict[str, Any]]:
+        """The sandbox's directory, without the sandbox's own address."""
+        return {name: entry for name, entry in self.directory.items() if name != "url"}
 
     @property
     def _public_url(self) -> str:

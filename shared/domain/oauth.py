@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+from shared.domain.platform_options import PlatformOption
 from shared.errors import AuthError
 
 LONGEST_MARGIN: Final = timedelta(minutes=5)
@@ -39,7 +40,8 @@ class OAuthSpec:
     own id of the account that consented, given the token endpoint's answer. `resources` are the
     scopes to redeem a refresh token for an access token of another resource, by a name of the
     adapter's choice. `extra` goes into the authorize URL. `idle_life`: a refresh token that is not
-    used for so long dies.
+    used for so long dies. `platform`: options of the authorization server itself, for all providers
+    of this client.
     """
 
     client: str
@@ -50,6 +52,7 @@ class OAuthSpec:
     resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     idle_life: timedelta | None = None
+    platform: tuple[PlatformOption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

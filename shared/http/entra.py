@@ -14,12 +14,18 @@ from datetime import timedelta
 from typing import Any
 
 from shared.domain.oauth import OAuthSpec
+from shared.domain.platform_options import PlatformOption
 
 GRAPH = "https://graph.microsoft.com"
 POWER_BI = "https://analysis.windows.net/powerbi/api"
 AUTHORITY = "https://login.microsoftonline.com"
 
 _SIGN_IN = ("openid", "offline_access")
+_PLATFORM = (
+    PlatformOption(name="authority_url", default=AUTHORITY, is_url=True),
+    PlatformOption(name="tenant", default="organizations"),
+)
+"""`tenant`: whose people may sign in, `organizations` for any tenant's, or one tenant's id."""
 
 
 def entra_scopes(*resources: Sequence[str]) -> tuple[str, ...]:
@@ -42,6 +48,7 @@ def entra_oauth(resources: Mapping[str, Sequence[str]]) -> OAuthSpec:
         resources={name: (*_SIGN_IN, *scopes) for name, scopes in resources.items()},
         extra={"prompt": "select_account"},
         idle_life=timedelta(days=90),
+        platform=_PLATFORM,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.domain.changes import Change, Page, RecordProblem
 from shared.domain.checkpoints import Checkpoint
+from shared.domain.platform_options import PlatformOption
 from shared.domain.providers import ProviderSpec, Stream
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Credentials:
 class ConnectRequest:
     """All an adapter needs to open a connection; it reads no settings of its own.
 
-    `options`: the provider's connection options by name, defaults filled in. `selection`: the
-    external fields wanted of each stream; a stream with no entry wants all of its fields.
+    `options`: the provider's connection options and the platform's by name, defaults filled in.
+    `selection`: the external fields wanted of each stream; one with no entry wants all of them.
     `work_dir`: a folder for files that may be lost at any time. `sleep` is called for every wait,
     so that a waiting run keeps its lease and a test does not wait. `interactive`: somebody is
     looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard lets
@@ -118,11 +119,13 @@ class Connection(Protocol):
 class ProviderDefinition:
     """An adapter. `validate_mapping` returns (external field, message) pairs beyond what types
     tell; `default_transform(stream, external_field)` is the transform used where a mapping has
-    none. `oauth`: how people sign in, None where they cannot.
+    none. `oauth`: how people sign in, None where they cannot. `platform`: the options the platform
+    decides, which the environment sets by the rule of `shared/domain/platform_options.py`.
     """
 
     spec: ProviderSpec
     oauth: OAuthSpec | None = None
+    platform: Sequence[PlatformOption] = ()
     connect: Callable[[ConnectRequest], Connection]
     default_mappings: Sequence[FieldMapping] = ()
     validate_mapping: Callable[[Sequence[FieldMapping]], Sequence[tuple[str, str]]] = lambda _: ()

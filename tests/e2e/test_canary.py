@@ -109,7 +109,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             deals=40,
             convex_zip=state / "export.zip",
             lease_seconds=LEASE_SECONDS,
-            settings={"HUBSPOT_BASE_URL": hubspot.url, "LINKHUB_API_URL": linkhub.url},
+            settings={"PROVIDER_HUBSPOT_BASE_URL": hubspot.url, "LINKHUB_API_URL": linkhub.url},
         )
         stack = opened.enter_context(Stack(options))
         directory = stack.directory

@@ -31,8 +31,8 @@ BEYOND_A_SCHEMA: Final = ("positive_data_acceptance",)
 SIGN_IN: Final = {
     "DASHBOARD_URL": "https://dashboard.test",
     "PUBLIC_URL": "http://127.0.0.1:7071",
-    "HUBSPOT_CLIENT_ID": "a-client",
-    "HUBSPOT_CLIENT_SECRET": "its-secret",
+    "SIGN_IN_HUBSPOT_CLIENT_ID": "a-client",
+    "SIGN_IN_HUBSPOT_CLIENT_SECRET": "its-secret",
 }
 
 

@@ -18,7 +18,8 @@ import pytest
 from local.stack.client import ApiClient
 from tests.e2e.kit import DEV, ROOT, alive, descendants, ended_with_us, eventually
 
-KEYS = {"api", "sandbox", "issuer", "hubspot", "linkhub", "convex", "mailbox", "state", "pid"}
+EMULATORS = {"issuer", "hubspot", "entra", "powerbi", "graph", "linkhub", "convex"}
+KEYS = {"api", "sandbox", "mailbox", "state", "pid", *EMULATORS}
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 

@@ -86,11 +86,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def live(world: HttpWorld, sandbox: Running) -> Live:
     """Return the world with the real adapters and sinks, and nothing in LinkHub."""
     app = world.app
-    for name in ("connector", "open_sink"):
+    for name in ("connector", "open_sink", "platform"):
         del app.__dict__[name]
     app.settings = replace(
         app.settings,
-        hubspot_base_url=sandbox.directory["hubspot"]["url"],
+        providers=sandbox.directory["hubspot"]["settings"],
         linkhub_api_url=sandbox.directory["linkhub"]["url"],
         linkhub_api_key=sandbox.directory["linkhub"]["key"],
         allow_private_hosts=True,

@@ -24,12 +24,8 @@ ALDER, BIRCH = "146120331", "148990712"
 
 def settings_for(sandbox: Running) -> dict[str, str]:
     """Return the app's settings for signing in at the sandbox."""
-    entry = sandbox.directory["hubspot"]
     return {
-        "HUBSPOT_BASE_URL": entry["url"],
-        "HUBSPOT_APP_URL": entry["url"],
-        "HUBSPOT_CLIENT_ID": entry["oauth"]["clientId"],
-        "HUBSPOT_CLIENT_SECRET": entry["oauth"]["clientSecret"],
+        **sandbox.directory["hubspot"]["settings"],
         "PUBLIC_URL": PUBLIC_URL,
         "DASHBOARD_URL": DASHBOARD_URL,
         "ALLOW_PRIVATE_HOSTS": "true",

@@ -45,7 +45,7 @@ def test_no_secret_is_kept_or_told(
         kept.refresh_token,
         kept.access[""].text,
         vault.get("oauth-pkce-key")["key"],
-        desk.world.app.settings.hubspot_client_secret,
+        desk.world.app.settings.providers["SIGN_IN_HUBSPOT_CLIENT_SECRET"],
     ]
     desk.world.app.database.dispose()
     files = everything_kept(desk.world.folder)

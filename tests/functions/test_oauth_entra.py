@@ -29,11 +29,9 @@ def entra(
     """Yield the app with its real adapters, where people sign in at the sandbox's Entra."""
     directory = oauth_sandbox.directory
     settings = {
-        "ENTRA_AUTHORITY_URL": directory["entra"]["url"],
-        "ENTRA_CLIENT_ID": directory["entra"]["oauth"]["clientId"],
-        "ENTRA_CLIENT_SECRET": directory["entra"]["oauth"]["clientSecret"],
-        "POWERBI_BASE_URL": f"{directory['powerbi']['url']}/v1.0/myorg",
-        "GRAPH_BASE_URL": directory["graph"]["url"],
+        **directory["entra"]["settings"],
+        **directory["powerbi"]["settings"],
+        **directory["graph"]["settings"],
         "PUBLIC_URL": PUBLIC_URL,
         "DASHBOARD_URL": "https://dashboard.test",
         "ALLOW_PRIVATE_HOSTS": "true",

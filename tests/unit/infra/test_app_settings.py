@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from adapters import all_providers
+from shared.services.platform import PlatformSettings
 from shared.settings import Settings
 from tests.infra_kit import ROOT, resources_of
 
@@ -35,23 +38,12 @@ _LOCAL_ONLY = {
     "LINKHUB_API_KEY",
     "ALLOW_PRIVATE_HOSTS",
     "SMTP_PASSWORD",
-    "HUBSPOT_CLIENT_SECRET",
-    "ENTRA_CLIENT_SECRET",
     "WAREHOUSE_URL",
     "WORK_DIR",
 }
 """What only a development machine sets."""
 
 _DEFAULT_FITS = {
-    "HUBSPOT_BASE_URL",
-    "HUBSPOT_API_VERSION",
-    "HUBSPOT_APP_URL",
-    "HUBSPOT_CLIENT_SECRET_NAME",
-    "ENTRA_AUTHORITY_URL",
-    "ENTRA_TENANT",
-    "ENTRA_CLIENT_SECRET_NAME",
-    "POWERBI_BASE_URL",
-    "GRAPH_BASE_URL",
     "WRITES_PER_MINUTE",
     "WRITES_BURST",
     "READS_PER_MINUTE",
@@ -77,8 +69,19 @@ def settings_made() -> dict[str, Any]:
     """Return the app settings a deployment sets."""
     (config,) = resources_of("Microsoft.Web/sites/config")
     assert config["name"] == "appsettings"
-    made: dict[str, Any] = config["properties"]
+    union = config["properties"]["function"]
+    assert union["type"] == "union"
+    parts: dict[str, Any] = union["parameters"]
+    assert parts["arg_1"] == "providerSettings"  # the fixed ones, which come later, win
+    made: dict[str, Any] = parts["arg_2"]
     return made
+
+
+def providers_example() -> dict[str, str]:
+    """Return the settings of providers in the example of a deployment."""
+    text = (ROOT / "infra" / "main.bicepparam").read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?s)param providerSettings = \{\n(.*?)\n\}", text)
+    return dict(re.findall(r"(\w+): '(.*)'", block))
 
 
 def test_every_setting_made_is_read() -> None:
@@ -113,6 +116,16 @@ def test_local_example_names_only_known_settings() -> None:
     """The example for a development machine has nothing that nobody reads, and no secret."""
     example = json.loads((ROOT / "local.settings.example.json").read_text(encoding="utf-8"))
     values = example["Values"]
-    assert set(values) - {"FUNCTIONS_WORKER_RUNTIME"} <= names_read()
+    read = Settings.from_env(values)
+    assert set(values) - {"FUNCTIONS_WORKER_RUNTIME", *read.providers} <= names_read()
+    assert read.providers
+    PlatformSettings.read(all_providers(), read.providers, allow_private_hosts=True)
     assert example["IsEncrypted"] is False
-    assert Settings.from_env(values).storage_connection_string
+    assert read.storage_connection_string
+
+
+def test_the_example_of_a_deployment_knows_the_providers() -> None:
+    """What it sets of providers are settings they declare, and every registration is there."""
+    example = providers_example()
+    read = PlatformSettings.read(all_providers(), example, allow_private_hosts=False)
+    assert {client.variable for client in read.clients.values()} == set(example)

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from local.sandbox.__main__ import _options
-from local.sandbox.server import Options, Secrets, run, sandbox_apps
+from local.sandbox.emulators import KeptSecrets, Options
+from local.sandbox.server import run, sandbox_apps
 from tests.sandbox_kit import PATIENCE, running_sandbox
 
 ROOT = Path(__file__).parents[3]
@@ -72,9 +73,12 @@ def test_keys_of_an_older_sandbox(tmp_path: Path) -> None:
     """A key file that lacks later credentials keeps its own and gets the others."""
     path = tmp_path / "sandbox-keys.json"
     path.write_text('{"hubspot_token": "pat-old", "linkhub_key": "lhk-old"}')
-    first = Secrets.load(path)
-    assert (first.hubspot_token, first.linkhub_key) == ("pat-old", "lhk-old")
-    assert Secrets.load(path) == first
+    first = KeptSecrets(path)
+    assert first.get("hubspot_token", str) == "pat-old"
+    assert first.get("graph_token", lambda: "graph-new") == "graph-new"
+    second = KeptSecrets(path)
+    assert second.get("graph_token", str) == "graph-new"
+    assert second.get("linkhub_key", str) == "lhk-old"
 
 
 def test_redirect_uris_of_the_command_line(tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_redirect_uris_of_the_command_line(tmp_path: Path) -> None:
     words = ["--state", str(tmp_path), *(w for uri in uris for w in ("--redirect-uri", uri))]
     options = _options(words)
     assert options.redirect_uris == tuple(uris)
-    app, _ = sandbox_apps(options, url="http://sandbox", convex_url="http://convex")
+    app = sandbox_apps(options, urls={"": "http://sandbox", "convex": "http://convex"}).first
     transport = httpx.ASGITransport(app)
 
     async def show() -> dict[str, Any]:
