@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 from adapters.convex.snapshot import Snapshot, Table
@@ -14,6 +16,9 @@ PAGE_BYTES = 8 * 1024 * 1024
 """Bytes of JSON in a page; one document that is larger is a page of its own."""
 
 Selection = Mapping[str, Sequence[str]]
+
+_upsert = partial(tuple.__new__, Upsert)
+"""Makes an Upsert of its three parts, in half the time that its own way of naming them takes."""
 
 
 def read_pages(
@@ -67,7 +72,7 @@ def _read_table(
         resume = {**state, "line": line}
         return Page(changes=changes, checkpoint=Checkpoint(resume=resume), size=held)
 
-    for documents, size in snapshot.documents(table, after=line):
+    for keys, documents, size in snapshot.documents(table, after=line):
         if held and held + size > PAGE_BYTES:
             yield page()
             changes, held = [], 0
@@ -78,7 +83,7 @@ def _read_table(
                 changes, held = [], 0
             if keep is not None:
                 some = [{name: d[name] for name in keep if name in d} for d in some]
-            changes += [Upsert(stream, document["_id"], document) for document in some]
+            changes += map(_upsert, zip(repeat(stream), keys[at : at + PAGE_ROWS], some))
             line += len(some)
         held += size
     if changes:

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
+from operator import contains, itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +33,7 @@ RATIO_FLOOR = 64 * 1024 * 1024
 MAX_DIRECTORY = 64 * 1024 * 1024
 """Bytes of the largest central directory accepted: some 600,000 entries."""
 _BLOCK = 256 * 1024
+_GET_ID = itemgetter("_id")
 
 _DOCUMENTS = "/documents.jsonl"
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -85,16 +88,19 @@ class Snapshot:
             archive.close()
             raise
 
-    def documents(self, table: Table, *, after: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        """Yield the table's documents after the first `after` ones, some at a time, with the bytes
-        of their JSON.
+    def documents(
+        self, table: Table, *, after: int
+    ) -> Iterator[tuple[list[str], list[dict[str, Any]], int]]:
+        """Yield the ids and the documents of a table after the first `after` ones, some at a time,
+        with the bytes of their JSON.
 
         Each has an `_id`; encoded values at its top are decoded. The ZIP's checksum has been
         compared once this ends.
         """
         number = after
         for lines in self._lines(table, after=after):
-            yield _parse(lines, entry=table.entry, number=number), sum(map(len, lines))
+            keys, documents = _parse(lines, entry=table.entry, number=number)
+            yield keys, documents, sum(map(len, lines))
             number += len(lines)
 
     def _lines(self, table: Table, *, after: int) -> Iterator[list[bytes]]:
@@ -143,20 +149,21 @@ def _refused(entry: str) -> Iterator[None]:
         raise _unreadable(entry, f"is damaged ({_printable(str(error))})") from None
 
 
-def _parse(lines: Sequence[bytes], *, entry: str, number: int) -> list[dict[str, Any]]:
-    """Return the documents of whole lines; `number` lines of the entry come before them."""
-    loads = orjson.loads
+def _parse(
+    lines: Sequence[bytes], *, entry: str, number: int
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return ids and documents of whole lines; `number` lines of the entry come before them."""
     try:
-        documents = [loads(line) for line in lines]
-        for document in documents:
-            if document["_id"].__class__ is not str:
-                raise TypeError  # noqa: TRY301 - told apart below, off the hot path
-        if any(MARK in line for line in lines):
+        documents = list(map(orjson.loads, lines))
+        keys = list(map(_GET_ID, documents))
+        if set(map(type, keys)) != {str}:
+            raise TypeError  # noqa: TRY301 - told apart below, off the hot path
+        if any(map(contains, lines, repeat(MARK))):
             for document in documents:
                 decode_document(document)
     except (ValueError, TypeError, LookupError):
         raise _first_fault(lines, entry=entry, number=number) from None
-    return documents
+    return keys, documents
 
 
 def _first_fault(lines: Sequence[bytes], *, entry: str, number: int) -> PermanentError:
