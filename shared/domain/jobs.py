@@ -51,7 +51,8 @@ class Job:
     While RUNNING it belongs to `run_id` until `lease_expires_at`; `attempts` counts the runs that
     ended in an error; `not_before` is when the next one may start. `approved_at`: since when a
     person's approval lets it delete or lose as much as it must. `target_job_id`: the job an UNDO
-    takes back, '' for every other kind.
+    takes back, '' for every other kind. `target_record_id`: the log record a REPLAY syncs again,
+    '' where a job reads all there is.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Job:
     cancel_requested_at: datetime | None = None
     approved_at: datetime | None = None
     target_job_id: str = ""
+    target_record_id: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error_class: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,12 @@ from shared.errors import RecordError
 MAX_EXTERNAL_ID = 450
 """UTF-16 units, as SQL Server counts them, so that a link's unique key stays small enough."""
 
+MAX_LINKHUB_KEY = 255
+"""Characters LinkHub takes in an external key."""
+
+VALUES = "values"
+"""The entity whose records are known by what they say: an indicator's value of a day."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordLink:
@@ -20,6 +27,8 @@ class RecordLink:
     `base`: the mapped fields as LinkHub had them then. `external_base`: what the mapping made of
     the external record then; they differ where a conversion loses something. {} stands for `base`.
     `sent_hash` is the hash of what LinkHub was last sent; the same hash means nothing to send.
+    `linkhub_key` is the external key LinkHub knows the record by, '' for the plain one (see
+    `key_at_linkhub`). `seen_job_id` is the job that began the full read which saw it last.
     """
 
     id: str
@@ -32,9 +41,36 @@ class RecordLink:
     external_base: Mapping[str, Any] = field(default_factory=dict)
     external_etag: str = ""
     sent_hash: str = ""
+    linkhub_key: str = ""
+    seen_job_id: str = ""
     deleted_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def key_at_linkhub(self) -> str:
+        """What LinkHub knows the record by, beside the instance it came from."""
+        return self.linkhub_key or plain_key(self.stream, self.external_id)
+
+
+def plain_key(stream: str, external_id: str) -> str:
+    """Return the external key of a record that is known by its own id."""
+    return f"{stream}/{external_id}"
+
+
+def natural_key(entity: str, fields: Mapping[str, Any]) -> str:
+    """Return the external key a record has by what it says; '' where its id makes the key.
+
+    A value is known by its day and indicator: LinkHub holds one for each, whichever external
+    record brings it. An indicator too long for a key stands as its SHA-256.
+    """
+    if entity != VALUES:
+        return ""
+    indicator = str(fields.get("indicator") or "")
+    key = f"{fields.get('date')}/{indicator}"
+    if len(key) <= MAX_LINKHUB_KEY:
+        return key
+    return f"{fields.get('date')}/#{hashlib.sha256(indicator.encode()).hexdigest()}"
 
 
 def check_external_id(external_id: str) -> None:

@@ -48,6 +48,7 @@ sync_jobs = Table(
     Column("cancel_requested_at", UtcDateTime(), nullable=True),
     Column("approved_at", UtcDateTime(), nullable=True),
     Column("target_job_id", Key(), nullable=False),
+    Column("target_record_id", Key(), nullable=False),
     Column("started_at", UtcDateTime(), nullable=True),
     Column("finished_at", UtcDateTime(), nullable=True),
     Column("error_class", Key(64), nullable=False),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
-from shared.domain.links import MAX_EXTERNAL_ID
+from shared.domain.journal import JournalAction, JournalOutcome
+from shared.domain.links import MAX_EXTERNAL_ID, MAX_LINKHUB_KEY
 from shared.domain.providers import Direction
-from shared.store.tables.base import id_column, listing, metadata, timestamps
+from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
 from shared.store.types import EnumText, Json, Key, Label, Name, UtcDateTime
+
+HAS_LINKHUB_KEY: Final = "linkhub_key <> ''"
 
 checkpoints = Table(
     "checkpoints",
@@ -35,10 +40,15 @@ record_links = Table(
     Column("external_base", Json(), nullable=False),
     Column("external_etag", Label(450), nullable=False),
     Column("sent_hash", Key(64), nullable=False),
+    Column("linkhub_key", Name(2 * MAX_LINKHUB_KEY), nullable=False),
+    Column("seen_job_id", Key(), nullable=False),
     Column("deleted_at", UtcDateTime(), nullable=True),
     *timestamps(),
     UniqueConstraint("instance_id", "stream", "external_id"),
     Index("ix_record_links_linkhub", "instance_id", "entity", "linkhub_id"),
+    filtered_index(
+        "ix_record_links_key", "instance_id", "entity", "linkhub_key", where=HAS_LINKHUB_KEY
+    ),
 )
 
 conflicts = Table(
@@ -71,11 +81,16 @@ change_journal = Table(
     id_column(),
     Column("job_id", Key(), ForeignKey("sync_jobs.id"), nullable=False),
     Column("sequence", BigInteger(), nullable=False),
+    Column("action", EnumText(JournalAction), nullable=False),
+    Column("stream", Name(200), nullable=False),
+    Column("external_id", Name(MAX_EXTERNAL_ID), nullable=False),
     Column("entity", Key(64), nullable=False),
     Column("linkhub_id", Name(), nullable=False),
-    Column("action", Key(32), nullable=False),
+    Column("linkhub_key", Name(2 * MAX_LINKHUB_KEY), nullable=False),
     Column("before_image", Json(), nullable=True),
     Column("after_hash", Key(64), nullable=False),
+    Column("outcome", EnumText(JournalOutcome), nullable=False),
     *timestamps(),
     UniqueConstraint("job_id", "sequence"),
+    listing("change_journal"),
 )

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("cancel_requested_at", types.UtcDateTime(), nullable=True),
         sa.Column("approved_at", types.UtcDateTime(), nullable=True),
         sa.Column("target_job_id", types.Key(36), nullable=False),
+        sa.Column("target_record_id", types.Key(36), nullable=False),
         sa.Column("started_at", types.UtcDateTime(), nullable=True),
         sa.Column("finished_at", types.UtcDateTime(), nullable=True),
         sa.Column("error_class", types.Key(64), nullable=False),

@@ -48,6 +48,8 @@ def upgrade() -> None:
         sa.Column("external_base", types.Json(), nullable=False),
         sa.Column("external_etag", types.Label(450), nullable=False),
         sa.Column("sent_hash", types.Key(64), nullable=False),
+        sa.Column("linkhub_key", types.Name(510), nullable=False),
+        sa.Column("seen_job_id", types.Key(36), nullable=False),
         sa.Column("deleted_at", types.UtcDateTime(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
@@ -67,6 +69,14 @@ def upgrade() -> None:
         "record_links",
         ["instance_id", "entity", "linkhub_id"],
         unique=False,
+    )
+    op.create_index(
+        "ix_record_links_key",
+        "record_links",
+        ["instance_id", "entity", "linkhub_key"],
+        unique=False,
+        sqlite_where=sa.text("linkhub_key <> ''"),
+        mssql_where=sa.text("linkhub_key <> ''"),
     )
     op.create_table(
         "conflicts",
@@ -123,11 +133,15 @@ def upgrade() -> None:
         sa.Column("id", types.Key(36), nullable=False),
         sa.Column("job_id", types.Key(36), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("action", types.Key(32), nullable=False),
+        sa.Column("stream", types.Name(200), nullable=False),
+        sa.Column("external_id", types.Name(450), nullable=False),
         sa.Column("entity", types.Key(64), nullable=False),
         sa.Column("linkhub_id", types.Name(128), nullable=False),
-        sa.Column("action", types.Key(32), nullable=False),
+        sa.Column("linkhub_key", types.Name(510), nullable=False),
         sa.Column("before_image", types.Json(), nullable=True),
         sa.Column("after_hash", types.Key(64), nullable=False),
+        sa.Column("outcome", types.Key(32), nullable=False),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -135,6 +149,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change_journal")),
         sa.UniqueConstraint("job_id", "sequence", name=op.f("uq_change_journal_job_id_sequence")),
+    )
+    op.create_index(
+        "ix_change_journal_created", "change_journal", ["created_at", "id"], unique=False
     )
 
 
