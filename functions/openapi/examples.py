@@ -146,6 +146,17 @@ FIELDS: Final[Mapping[str, Any]] = {
     "Counts.error": 1,
     "unchanged": 90,
     "deleted": 2,
+    "tablesChecked": 5,
+    "rowsChecked": 388_193,
+    "rowsReadBack": 320,
+    "TableMismatch.table": "flights",
+    "rows": 336_775,
+    "rowsDue": 336_776,
+    "hasChecksum": False,
+    "readBack": 64,
+    "differing": 0,
+    "TableMismatch.message": "Table flights has 336,775 rows where 336,776 were written. Somebody "
+    "else changed it: start a full sync.",
     "severity": "error",
     "resolvedAt": None,
     # dead letters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 from functions.schemas.base import Wire
 from shared.domain import jobs as domain_jobs
 from shared.domain.checkpoints import Mode
+from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
 
 
@@ -27,6 +29,40 @@ class Counts(Wire):
     def of(cls, tally: Tally) -> Self:
         """Return the counts of a tally."""
         return cls.like(tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMismatch(Wire):
+    """A table of the warehouse that does not hold what was written to it."""
+
+    stream: str
+    table: str
+    rows: int
+    rows_due: int
+    has_checksum: bool
+    read_back: int
+    differing: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation(Wire):
+    """The warehouse's tables compared with what was written: all of them, and those that differ."""
+
+    tables_checked: int
+    rows_checked: int
+    rows_read_back: int
+    mismatches: list[TableMismatch]
+
+    @classmethod
+    def of(cls, checks: Sequence[TableCheck]) -> Self:
+        """Return what these checks say together."""
+        return cls(
+            tables_checked=len(checks),
+            rows_checked=sum(check.rows for check in checks),
+            rows_read_back=sum(check.read_back for check in checks),
+            mismatches=[TableMismatch.like(check) for check in checks if not check.is_equal],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +88,7 @@ class Job(Wire):
     updated_at: datetime
     log_id: str | None
     counts: Counts | None
+    reconciliation: Reconciliation | None
     duration_ms: int | None
 
     @classmethod
@@ -61,6 +98,7 @@ class Job(Wire):
             job,
             log_id=log and log.id,
             counts=log and Counts.of(log.tally),
+            reconciliation=_reconciliation(log),
             duration_ms=log and log.duration_ms,
         )
 
@@ -80,6 +118,7 @@ class Log(Wire):
     mode: Mode
     success: bool
     counts: Counts
+    reconciliation: Reconciliation | None
     error_message: str
     duration_ms: int
     logged_at: datetime
@@ -88,7 +127,7 @@ class Log(Wire):
     @classmethod
     def of(cls, log: domain_jobs.SyncLog) -> Self:
         """Return the log as its owner sees it."""
-        return cls.like(log, counts=Counts.of(log.tally))
+        return cls.like(log, counts=Counts.of(log.tally), reconciliation=_reconciliation(log))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,3 +167,8 @@ class DeadLetter(Wire):
     def of(cls, letter: domain_jobs.DeadLetter) -> Self:
         """Return the letter as an admin sees it."""
         return cls.like(letter)
+
+
+def _reconciliation(log: domain_jobs.SyncLog | None) -> Reconciliation | None:
+    checks = log and log.reconciliation
+    return Reconciliation.of(checks) if checks else None

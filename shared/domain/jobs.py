@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.checkpoints import Mode
+from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
 
 
@@ -87,7 +89,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncLog:
-    """What a job did, one row per job, brought up to date with each page."""
+    """What a job did, one row per job, brought up to date with each page.
+
+    `reconciliation`: the warehouse tables that were compared, None where there is no warehouse.
+    """
 
     id: str
     job_id: str
@@ -103,6 +108,7 @@ class SyncLog:
     records_capped: int = 0
     error_message: str = ""
     error_stack_trace: str = ""
+    reconciliation: Sequence[TableCheck] | None = None
     duration_ms: int = 0
     logged_at: datetime
     created_at: datetime

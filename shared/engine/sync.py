@@ -23,13 +23,14 @@ from enum import StrEnum
 
 from shared.domain.changes import Page, RecordProblem
 from shared.domain.checkpoints import Mode, SavedCheckpoint, Stage
+from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
 from shared.engine.opening import SyncPlan, open_scope, starting_point
 from shared.engine.prefetch import coalesce, prefetched
 from shared.errors import PermanentError
 from shared.ports.provider import Connection
 from shared.ports.run_log import RunLog
-from shared.ports.sink import Sink, TableLoad
+from shared.ports.sink import FinishResult, Sink, TableLoad
 
 
 class Ending(StrEnum):
@@ -50,6 +51,7 @@ class Outcome:
     mode: Mode
     tally: Tally
     loads: tuple[TableLoad, ...] = ()
+    checks: tuple[TableCheck, ...] = ()
 
 
 def run_sync(
@@ -101,6 +103,7 @@ class _Run:
         mode = Mode.FULL if full else Mode.INCREMENTAL
         self._run_log.opened(mode)
         loads: list[TableLoad] = []
+        checks: list[TableCheck] = []
         ending = Ending.COMPLETED
         for scope, saved in opened.items():
             # One that an earlier run of this job settled is settled again, which changes nothing
@@ -111,8 +114,16 @@ class _Run:
                 last, ending = self._read(scope, saved, out_of_time)
                 if ending is not Ending.COMPLETED:
                     break
-            loads += self._finish(scope, last)
-        return Outcome(ending=ending, mode=mode, tally=self._total(), loads=tuple(loads))
+            finished = self._finish(scope, last)
+            loads += finished.loads
+            checks += finished.checks
+        return Outcome(
+            ending=ending,
+            mode=mode,
+            tally=self._total(),
+            loads=tuple(loads),
+            checks=tuple(checks),
+        )
 
     def _read(
         self, scope: str, saved: SavedCheckpoint, out_of_time: Callable[[], bool]
@@ -158,16 +169,17 @@ class _Run:
             stage=Stage.READ if page.checkpoint.resume is None else Stage.READING,
             tally=tally,
             totals=page.totals,
+            unread={problem.stream for problem in page.problems if problem.severity == "error"},
         )
         self._sink.commit(scope, moved)
         return moved, asked_to_cancel
 
-    def _finish(self, scope: str, saved: SavedCheckpoint) -> Sequence[TableLoad]:
+    def _finish(self, scope: str, saved: SavedCheckpoint) -> FinishResult:
         finished = replace(saved, stage=Stage.FINISHED)
         result = self._sink.finish(scope, finished, saved.totals)
         self._tallies[scope] = saved.tally + result.tally
         self._run_log.record(self._total(), result.problems)
-        return result.loads
+        return result
 
     def _total(self) -> Tally:
         return sum(self._tallies.values(), Tally())

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint
+from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
 
 
@@ -32,11 +33,12 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishResult:
-    """What settling a scope did beyond its pages."""
+    """What settling a scope did beyond its pages; `checks` are of the tables it compared."""
 
     tally: Tally = field(default_factory=Tally)
     problems: Sequence[RecordProblem] = ()
     loads: Sequence[TableLoad] = ()
+    checks: Sequence[TableCheck] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

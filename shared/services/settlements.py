@@ -38,8 +38,11 @@ class Settlement:
         return redacted("".join(traceback.format_exception(error)), self.secrets)
 
     def complete(self, outcome: Outcome) -> None:
-        """Every scope is in: success, or partial where records failed; the instance is well."""
-        status = JobStatus.PARTIAL if outcome.tally.error else JobStatus.SUCCESS
+        """Every scope is in: success, or partial where records failed or a table of the warehouse
+        is not what was written; the instance is well.
+        """
+        is_whole = not outcome.tally.error and all(check.is_equal for check in outcome.checks)
+        status = JobStatus.SUCCESS if is_whole else JobStatus.PARTIAL
         self._close(status, error=None, outcome=outcome)
 
     def discovered(self) -> None:
@@ -110,6 +113,7 @@ class Settlement:
                 success=status is JobStatus.SUCCESS,
                 error_message=text,
                 error_stack_trace=trace,
+                reconciliation=(outcome and outcome.checks) or None,
                 duration_ms=elapsed_ms(job, now),
                 now=now,
             )

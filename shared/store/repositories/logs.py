@@ -15,6 +15,7 @@ from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
 from shared.domain.jobs import JobStatus, LogRecord, SyncLog
 from shared.domain.paging import ListQuery, Slice
+from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
 from shared.errors import NotFoundError
 from shared.store.lists import chunks, fetch_slice, where_given
@@ -51,6 +52,7 @@ class SqlLogRepository:
         if job is None:
             raise NotFoundError("There is no such job.")
         row = to_row(log, without=("tally",)) | _counts(log.tally)
+        row["reconciliation"] = _checks_to_json(log.reconciliation)
         row["profile_id"] = job["profile_id"]
         upsert(self._session, logs, [row], key=("job_id",))
 
@@ -86,6 +88,7 @@ class SqlLogRepository:
         success: bool,
         error_message: str,
         error_stack_trace: str,
+        reconciliation: Sequence[TableCheck] | None = None,
         duration_ms: int,
         now: datetime,
     ) -> None:
@@ -98,6 +101,7 @@ class SqlLogRepository:
                 success=success,
                 error_message=error_message,
                 error_stack_trace=error_stack_trace,
+                reconciliation=_checks_to_json(reconciliation),
                 duration_ms=duration_ms,
                 logged_at=now,
                 updated_at=now,
@@ -191,4 +195,10 @@ def _counts(tally: Tally) -> dict[str, Any]:
 
 def _log(row: Mapping[Any, Any]) -> SyncLog:
     tally = Tally(**{name: row[f"records_{name}"] for name in _COUNTS})
-    return from_row(SyncLog, row, tally=tally)
+    told = row["reconciliation"]
+    checks = None if told is None else tuple(map(TableCheck.from_json, told))
+    return from_row(SyncLog, row, tally=tally, reconciliation=checks)
+
+
+def _checks_to_json(checks: Sequence[TableCheck] | None) -> list[dict[str, Any]] | None:
+    return None if checks is None else [check.to_json() for check in checks]

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from shared.domain.checkpoints import Mode
 from shared.domain.jobs import DeadLetterState, JobKind, JobStatus, JobTrigger
 from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
-from shared.store.types import EnumText, Key, Label, LongText, Name, UtcDateTime
+from shared.store.types import EnumText, Json, Key, Label, LongText, Name, UtcDateTime
 
 UNFINISHED: Final = "status IN ('pending', 'running', 'waiting_approval')"
 RUNNING: Final = "status = 'running'"
@@ -86,6 +86,7 @@ sync_logs = Table(
     Column("success", Boolean(), nullable=False),
     Column("error_message", Label(2000), nullable=False),
     Column("error_stack_trace", LongText(), nullable=False),
+    Column("reconciliation", Json(), nullable=True),
     Column("duration_ms", BigInteger(), nullable=False),
     Column("logged_at", UtcDateTime(), nullable=False),
     *timestamps(),

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("success", sa.Boolean(), nullable=False),
         sa.Column("error_message", types.Label(2000), nullable=False),
         sa.Column("error_stack_trace", types.LongText(), nullable=False),
+        sa.Column("reconciliation", types.Json(), nullable=True),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("logged_at", types.UtcDateTime(), nullable=False),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
