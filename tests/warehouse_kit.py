@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import pytest
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -15,11 +20,13 @@ from shared.domain.changes import Change, Truncate, Upsert
 from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint, Stage
 from shared.domain.tallies import Tally
 from shared.ports.sink import FinishResult, WriteResult
-from shared.sinks.warehouse import mssql, sqlite
+from shared.sinks.warehouse import mssql_ddl, sqlite
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.values import load_exact
 
 SCOPE = "*"
+KINDS = ["sqlite", pytest.param("sqlserver", marks=pytest.mark.sqlserver)]
+"""What a warehouse test runs against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +53,7 @@ class Warehouse:
     def quoted(self, table: str) -> str:
         if not self.url.startswith("mssql"):
             return sqlite.quote(table)
-        return f"{mssql.quote(self.schema)}.{mssql.quote(table)}"
+        return f"{mssql_ddl.quote(self.schema)}.{mssql_ddl.quote(table)}"
 
     def execute(self, *statements: str) -> None:
         with self.connection() as connection:
@@ -89,6 +96,31 @@ class Warehouse:
         row = self.registered()[stream]
         columns = json.loads(row["columns"])
         return {values["_id"]: _record(values, columns) for values in self.rows(row["table_name"])}
+
+
+NewWarehouse = Callable[[], Warehouse]
+
+
+@contextmanager
+def new_warehouses(kind: str, folder: Path) -> Iterator[NewWarehouse]:
+    """Yield what makes an empty warehouse with each call: a file in `folder`, or a schema."""
+    if kind == "sqlite":
+        numbers = count()
+        yield lambda: Warehouse(url=f"sqlite:///{folder / f'warehouse-{next(numbers)}.db'}")
+        return
+    made: list[Warehouse] = []
+
+    def new_schema() -> Warehouse:
+        url = os.environ["TEST_SQLSERVER_URL"]
+        warehouse = Warehouse(url=url, schema=f"test_{uuid4().hex}")
+        warehouse.execute(f"CREATE SCHEMA [{warehouse.schema}]")
+        made.append(warehouse)
+        return warehouse
+
+    yield new_schema
+    for warehouse in made:
+        drops = [f"DROP TABLE {warehouse.quoted(name)}" for name in warehouse.tables()]
+        warehouse.execute(*drops, f"DROP SCHEMA [{warehouse.schema}]")
 
 
 def _record(values: Mapping[str, Any], columns: Sequence[Mapping[str, str]]) -> dict[str, Any]:

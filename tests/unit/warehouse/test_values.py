@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from shared.sinks.warehouse.types import ColumnType, infer
 from shared.sinks.warehouse.values import dump_exact, load_exact
-from tests.unit.warehouse.conftest import NewWarehouse
-from tests.warehouse_kit import Warehouse, load_full
+from tests.warehouse_kit import NewWarehouse, Warehouse, load_full
 
 _TEXT = st.text(st.characters(), max_size=8)  # with NUL, controls and lone surrogates
 _FIELDS = st.sampled_from(["a", "b", "A", "c d", "_linkhub_extra", 'q"]'])
@@ -117,7 +116,8 @@ def test_the_first_values_decide_the_type(types: set[type], wanted: ColumnType) 
 @pytest.mark.parametrize(
     ("first", "odd"),
     [
-        (1, 1.0),
+        (2**53 + 1, 1.0),
+        (1, math.nan),
         (1, "one"),
         (1, 2**63),
         (1, True),
