@@ -69,10 +69,16 @@ class Warehouse:
             return [dict(row) for row in result.mappings()]
 
     def tables(self) -> set[str]:
+        return self._names("table")
+
+    def views(self) -> set[str]:
+        return self._names("view")
+
+    def _names(self, kind: str) -> set[str]:
         if self.url.startswith("mssql"):
-            sql = f"SELECT name FROM sys.tables WHERE schema_id = SCHEMA_ID('{self.schema}')"  # noqa: S608  ours
+            sql = f"SELECT name FROM sys.{kind}s WHERE schema_id = SCHEMA_ID('{self.schema}')"  # noqa: S608  ours
         else:
-            sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            sql = f"SELECT name FROM sqlite_master WHERE type = '{kind}'"  # noqa: S608  ours
         with self.connection() as connection:
             return {row[0] for row in connection.exec_driver_sql(sql)}
 
@@ -119,7 +125,8 @@ def new_warehouses(kind: str, folder: Path) -> Iterator[NewWarehouse]:
 
     yield new_schema
     for warehouse in made:
-        drops = [f"DROP TABLE {warehouse.quoted(name)}" for name in warehouse.tables()]
+        drops = [f"DROP VIEW {warehouse.quoted(name)}" for name in warehouse.views()]
+        drops += [f"DROP TABLE {warehouse.quoted(name)}" for name in warehouse.tables()]
         warehouse.execute(*drops, f"DROP SCHEMA [{warehouse.schema}]")
 
 

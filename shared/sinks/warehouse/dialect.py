@@ -30,11 +30,23 @@ class Dialect(Storage, Protocol):
     def has_object(self, connection: Connection, name: str) -> bool:
         """Whether a table, a view or anything else has this name, by the catalogue's own rules."""
 
+    def has_view(self, connection: Connection, name: str) -> bool:
+        """Whether a view has this name."""
+
+    def list_objects(self, connection: Connection) -> set[str]:
+        """Return the names of all tables and views of the schema, in lower case."""
+
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table: the key, these columns, and the companion last."""
 
     def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Add columns that are NULL in every row."""
+
+    def may_become(self, connection: Connection, table: str, old: Column, new: Column) -> bool:
+        """Whether `widen` can give the column its new type and no row of the table is rounded."""
+
+    def widen(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Give columns that are there their new, wider types; no view of ours names the table."""
 
     def seal(self, connection: Connection, table: str, *, index: str) -> None:
         """Make the key unique where `create` did not; raise IntegrityError if it is not."""
@@ -52,6 +64,22 @@ class Dialect(Storage, Protocol):
 
     def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
         """Delete the rows of these keys, if they are there; return how many were."""
+
+    def create_view(
+        self,
+        connection: Connection,
+        view: str,
+        table: str,
+        columns: Sequence[Column],
+        *,
+        time_name: str,
+    ) -> None:
+        """Create a view of the key and these columns; after `_creationTime` comes `time_name`, the
+        same as a time.
+        """
+
+    def drop_view(self, connection: Connection, view: str) -> None:
+        """Drop a view if it is there; anything else of this name stays."""
 
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
+from shared.sinks.warehouse import mssql_ddl as ddl
+from shared.sinks.warehouse.mssql_ddl import quote
 from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
 from shared.sinks.warehouse.types import COMPANION, KEY, KEY_LENGTH, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
@@ -20,16 +22,7 @@ from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_COLLATION = "Latin1_General_100_BIN2"
 _JSON_TEXT = "CAST(? AS NVARCHAR(MAX))"
-_TYPES = {
-    ColumnType.TEXT: "NVARCHAR(MAX)",
-    ColumnType.INTEGER: "BIGINT",
-    ColumnType.FLOAT: "FLOAT(53)",
-    ColumnType.BOOLEAN: "BIT",
-    ColumnType.BINARY: "VARBINARY(MAX)",
-    ColumnType.JSON: "NVARCHAR(MAX)",
-}
 AT_CONNECT: Final = ("SET NOCOUNT ON", "SET XACT_ABORT ON", "SET LOCK_TIMEOUT 60000")
 """NOCOUNT: an error behind a row count would stay unseen. XACT_ABORT: an error ends it all."""
 ROWS_A_CALL: Final = 5_000
@@ -37,15 +30,11 @@ BYTES_A_CALL: Final = 4 * 1024 * 1024
 """A call ends with whichever limit is reached first; one large row makes a call of its own."""
 
 
-def quote(name: str) -> str:
-    """Return an identifier that means `name` and nothing else."""
-    return "[" + name.replace("]", "]]") + "]"
-
-
 class MssqlDialect:
     """See `Dialect`. `schema` is '' for the login's default one."""
 
     max_columns = 900
+    bounds_text = True
 
     def __init__(self, *, schema: str = "") -> None:
         self.schema = schema
@@ -91,16 +80,38 @@ class MssqlDialect:
 
     def has_object(self, connection: Connection, name: str) -> bool:
         """Ask the catalogue, which compares under the database's collation."""
-        given = [self.schema] if self.schema else []
-        return _scalar(connection, object_query(self.schema), *given, name) is not None
+        return self._find(connection, ddl.object_query(self.schema), name)
+
+    def has_view(self, connection: Connection, name: str) -> bool:
+        """Ask the catalogue of views."""
+        return self._find(connection, ddl.object_query(self.schema, kind="views"), name)
+
+    def list_objects(self, connection: Connection) -> set[str]:
+        """List the schema."""
+        rows = connection.exec_driver_sql(ddl.names_query(self.schema), self._given)
+        return {row[0].lower() for row in rows}
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table with its primary key."""
-        _run(connection, create_table(self.table(table), columns))
+        _run(connection, ddl.create_table(self.table(table), columns))
 
     def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Add the columns by one statement."""
-        _run(connection, f"ALTER TABLE {self.table(table)} ADD {_definitions(columns)}")
+        _run(connection, f"ALTER TABLE {self.table(table)} ADD {ddl.definitions(columns)}")
+
+    def may_become(self, connection: Connection, table: str, old: Column, new: Column) -> bool:
+        """Look for rows that would be rounded, and for an index that stands in the way."""
+        name = self.table(table)
+        if new.type is old.type and new.length:
+            return True
+        if new.type is not old.type and _scalar(connection, ddl.find_inexact(name, old)):
+            return False
+        return not _scalar(connection, ddl.INDEX_OF_COLUMN, name, old.name)
+
+    def widen(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Alter column by column: longer texts by the catalogue alone, floats row by row."""
+        for column in columns:
+            _run(connection, ddl.alter_column(self.table(table), column))
 
     def seal(self, connection: Connection, table: str, *, index: str) -> None:
         """Nothing to do: the primary key was there from the start."""
@@ -133,6 +144,24 @@ class MssqlDialect:
             deleted += there
         return deleted
 
+    def create_view(
+        self,
+        connection: Connection,
+        view: str,
+        table: str,
+        columns: Sequence[Column],
+        *,
+        time_name: str,
+    ) -> None:
+        """Show the time as DATETIME2(3)."""
+        names = self.table(view), self.table(table)
+        _run(connection, ddl.create_view(*names, columns, time_name=time_name))
+
+    def drop_view(self, connection: Connection, view: str) -> None:
+        """Drop a view if it is there."""
+        if self.has_view(connection, view):
+            _run(connection, f"DROP VIEW {self.table(view)}")
+
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""
         return int(_scalar(connection, f"SELECT COUNT_BIG(*) FROM {self.table(table)}"))  # noqa: S608  quoted
@@ -147,28 +176,20 @@ class MssqlDialect:
 
     def rename(self, connection: Connection, table: str, new: str) -> None:
         """Rename by sp_rename, which is transactional too."""
-        _run(connection, RENAME, self.table(table), new)
+        _run(connection, ddl.RENAME, self.table(table), new)
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        return (self.schema,) if self.schema else ()
+
+    def _find(self, connection: Connection, sql: str, name: str) -> bool:
+        return _scalar(connection, sql, *self._given, name) is not None
 
 
-RENAME: Final = "EXEC sp_rename @objname = ?, @newname = ?, @objtype = N'OBJECT'"
 _WITH_KEYS = (
-    f"WHERE {quote(KEY)} IN (SELECT [c0] COLLATE {_COLLATION} "  # noqa: S608  constants
+    f"WHERE {quote(KEY)} IN (SELECT [c0] COLLATE {ddl.COLLATION} "  # noqa: S608  constants
     f"FROM OPENJSON({_JSON_TEXT}) WITH ([c0] NVARCHAR({KEY_LENGTH}) '$.c0'))"
 )
-
-
-def object_query(schema: str) -> str:
-    """Return the query that finds an object by schema (where there is one) and name."""
-    where = "SCHEMA_ID(?)" if schema else "SCHEMA_ID()"
-    return f"SELECT 1 FROM sys.objects WHERE schema_id = {where} AND name = ?"  # noqa: S608  constants
-
-
-def create_table(table: str, columns: Sequence[Column]) -> str:
-    """Return the statement that creates a (quoted) table."""
-    key = f"{quote(KEY)} NVARCHAR({KEY_LENGTH}) COLLATE {_COLLATION} NOT NULL PRIMARY KEY"
-    companion = f"{quote(COMPANION)} NVARCHAR(MAX) NULL"
-    parts = [key, *([_definitions(columns)] if columns else []), companion]
-    return f"CREATE TABLE {table} ({', '.join(parts)})"
 
 
 def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
@@ -182,7 +203,7 @@ def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) 
         shown.append(quote(column.name))
         # Hexadecimal digits, because OPENJSON leaves base64 alone in some versions only.
         taken.append(f"CONVERT(VARBINARY(MAX), [{alias}], 2)" if is_binary else f"[{alias}]")
-        sql_type = "NVARCHAR(MAX)" if is_binary else _TYPES[column.type]
+        sql_type = "NVARCHAR(MAX)" if is_binary else ddl.TYPES[column.type]
         read.append(f"[{alias}] {sql_type} '$.{alias}'")
     if with_companion:
         alias = f"c{len(columns) + 1}"
@@ -219,10 +240,6 @@ def json_calls(rows: Iterable[tuple[Any, ...]], types: Sequence[ColumnType]) -> 
         size += len(part)
     if parts:
         yield _array(parts)
-
-
-def _definitions(columns: Sequence[Column]) -> str:
-    return ", ".join(f"{quote(column.name)} {_TYPES[column.type]} NULL" for column in columns)
 
 
 def _array(parts: list[bytes]) -> str:

@@ -17,6 +17,8 @@ MAX_LENGTH: Final = 128
 """SQL Server's limit for an identifier, in characters."""
 PREVIOUS_SUFFIX: Final = "__prev"
 """Ends the name of the generation before the live one."""
+VIEW_SUFFIX: Final = "_view"
+"""Ends the name of a table's view."""
 STAGING_PREFIX: Final = "_stg_"
 """Begins the name of a table that is being loaded."""
 
@@ -66,7 +68,7 @@ def table_name(stream: str, *, prefix: str, taken: Container[str]) -> str:
         _PLAIN.fullmatch(name)
         and len(name) <= _TABLE_LENGTH
         and not name.lower().startswith(_RESERVED_TABLES)
-        and not name.lower().endswith(PREVIOUS_SUFFIX)
+        and not name.lower().endswith((PREVIOUS_SUFFIX, VIEW_SUFFIX))
         and name.lower() not in taken
     ):
         return name
@@ -85,6 +87,11 @@ def staging_name(live: str, owner: str) -> str:
 def previous_name(live: str) -> str:
     """Return the name of the generation before the live one."""
     return f"{live}{PREVIOUS_SUFFIX}"
+
+
+def view_names(live: str) -> tuple[str, str]:
+    """Return the name of a live table's view, and the one it gets where that is taken."""
+    return f"{live}{VIEW_SUFFIX}", f"{live}{VIEW_SUFFIX}_{digest(live)}"
 
 
 def index_name(live: str, owner: str, generation: int) -> str:

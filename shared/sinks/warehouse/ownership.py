@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shared.domain.checkpoints import SavedCheckpoint
+from shared.domain.selections import DriftPolicy
 from shared.errors import PermanentError
 from shared.sinks.warehouse import names
 from shared.sinks.warehouse.dialect import Dialect
 from shared.sinks.warehouse.registry import OwnedTable, Registry, Role
+from shared.sinks.warehouse.types import BASE_COLUMNS, TIME, Column
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,27 +27,42 @@ class Estate:
     prefix: str
     dialect: Dialect
     registry: Registry
+    drift: Mapping[str, DriftPolicy] = field(default_factory=dict)
+
+    def policy(self, stream: str) -> DriftPolicy:
+        """Return how the stream's table may change, EVOLVE where nobody chose."""
+        return self.drift.get(stream, DriftPolicy.EVOLVE)
+
+    def former(self, connection: Connection, stream: str) -> dict[str, Column]:
+        """Return the columns of the stream's live table by field; none where there is no table."""
+        live = self.registry.find(connection, stream, Role.LIVE)
+        if live is None or not self.dialect.has_object(connection, live.table_name):
+            return {}
+        return {column.field: replace(column, has_vanished=False) for column in live.columns}
 
     def add_staging(
         self, connection: Connection, stream: str, *, scope: str, job_id: str, repeats: bool = False
     ) -> OwnedTable:
         """Register the table a full load of `stream` goes to; it is not created yet.
 
-        Raises PermanentError when a name it needs is somebody else's.
+        Where columns stay as they are, it has those of the live table from the start. Raises
+        PermanentError when a name it needs is somebody else's.
         """
-        live = self.registry.find(connection, stream, Role.LIVE)
+        key = names.bounded_key(stream)
+        mine = [o for o in self.registry.list_all(connection) if o.stream == key]
+        former = self.former(connection, stream)
+        keeps_columns = former and self.policy(stream) is DriftPolicy.FREEZE
         name = self._live_name(connection, stream)
         staging = names.staging_name(name, self.instance_id)
-        self.require_ours(
-            connection, names.bounded_key(stream), (name, names.previous_name(name), staging)
-        )
+        self.require_ours(connection, key, (name, names.previous_name(name), staging))
         owned = OwnedTable(
-            stream=names.bounded_key(stream),
+            stream=key,
             role=Role.STAGING,
             scope=names.bounded_key(scope),
             table_name=staging,
             target_name=name,
-            generation=1 if live is None else live.generation + 1,
+            columns=list(former.values() if keeps_columns else BASE_COLUMNS),
+            generation=1 + max((owned.generation for owned in mine), default=0),
             repeats=repeats,
             job_id=job_id,
         )
@@ -76,8 +95,52 @@ class Estate:
         index = names.index_name(owned.target_name, self.instance_id, owned.generation)
         self.dialect.seal(connection, owned.table_name, index=index)
 
+    def show(self, connection: Connection, owned: OwnedTable) -> None:
+        """Make the view of a live table say what the table has now, and note its name.
+
+        Where its name is taken it gets another one; where that is taken too there is no view.
+        """
+        self.hide(connection, owned)
+        taken = {column.name.lower() for column in owned.columns}
+        for name in names.view_names(owned.table_name):
+            if not self.dialect.has_object(connection, name):
+                self.dialect.create_view(
+                    connection,
+                    name,
+                    owned.table_name,
+                    owned.columns,
+                    time_name=names.column_name(TIME, taken=taken),
+                )
+                owned.view_name = name
+                break
+        self.registry.save(connection, owned)
+
+    def hide(self, connection: Connection, owned: OwnedTable) -> None:
+        """Drop the view of a table, if it has one: some databases let it hold the table fast."""
+        if owned.view_name:
+            self.dialect.drop_view(connection, owned.view_name)
+            owned.view_name = ""
+
+    def mend_views(self, connection: Connection, *, scope: str) -> None:
+        """Drop the views of tables that are gone, and make those again that are."""
+        there = self.dialect.list_objects(connection)
+        for owned in self.registry.list_role(connection, Role.LIVE, scope=scope):
+            if owned.table_name.lower() not in there:
+                if owned.view_name:
+                    self.hide(connection, owned)
+                    self.registry.save(connection, owned)
+            elif owned.view_name.lower() not in there:
+                self.show(connection, owned)
+
+    def settle(self, connection: Connection, *, scope: str, saved: SavedCheckpoint) -> None:
+        """Note with every live table of a scope how far it is, and mend what people see of it."""
+        text = json.dumps(saved.to_json())
+        self.registry.settle(connection, scope=scope, checkpoint=text)
+        self.mend_views(connection, scope=scope)
+
     def drop(self, connection: Connection, owned: OwnedTable) -> None:
-        """Drop a table of ours and forget it."""
+        """Drop a table of ours and its view, and forget it."""
+        self.hide(connection, owned)
         self.dialect.drop(connection, owned.table_name)
         self.registry.remove(connection, owned)
 

@@ -16,16 +16,8 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from shared.domain.changes import RecordProblem
-from shared.sinks.warehouse import names
-from shared.sinks.warehouse.types import (
-    COMPANION,
-    EXACT_INTEGERS,
-    KEY,
-    KINDS,
-    Column,
-    ColumnType,
-    infer,
-)
+from shared.sinks.warehouse.drift import Limits, Shape, ShapeChange, fits, units
+from shared.sinks.warehouse.types import COMPANION, EXACT_INTEGERS, KEY, KINDS, Column, ColumnType
 from shared.sinks.warehouse.values import dump_exact, is_negative_zero
 
 _INT64 = 2**63
@@ -35,17 +27,11 @@ _KNOWN_TYPES = KINDS.keys() | {type(None)}
 Record = Mapping[str, Any]
 
 
-class Storage(Protocol):
+class Storage(Limits, Protocol):
     """What a database can hold."""
-
-    max_columns: int
-    """The most columns a table gets; the fields beyond stay in the companion column."""
 
     def holds_text(self, text: str) -> bool:
         """Whether a text column gives `text` back as it is; true for a joined text, for each."""
-
-    def holds_float(self, number: float) -> bool:
-        """Whether a float column gives `number` back bit by bit."""
 
     def holds_all_floats(self, numbers: array[float]) -> bool:
         """Whether it holds every one of them; False only means that somebody must look."""
@@ -56,13 +42,15 @@ class Packed:
     """The rows of one batch: `values` has one sequence per column, in the order of `columns`.
 
     `keys` are the rows' primary keys; `extras` their companion values, None where no row has any;
-    `added` the columns the table does not have yet.
+    `added` the columns the table does not have yet; `widened` those it has, (old, new), that must
+    hold more from now on.
     """
 
     keys: Sequence[str]
     columns: list[Column] = field(default_factory=list)
     values: list[Sequence[Any]] = field(default_factory=list)
     added: list[Column] = field(default_factory=list)
+    widened: list[tuple[Column, Column]] = field(default_factory=list)
     extras: list[str | None] | None = None
     problems: list[RecordProblem] = field(default_factory=list)
     warned: int = 0
@@ -74,17 +62,16 @@ def pack(
     keys: Sequence[str],
     records: Sequence[Record],
     *,
-    columns: Sequence[Column],
+    shape: Shape,
     storage: Storage,
 ) -> Packed:
     """Return what to insert so that every value of `records` is held, in its column or beside it.
 
-    A field nobody has seen becomes a column once it has a value. A record with a value of a type
-    no source may hand over is left out and named in `problems`.
+    A field nobody has seen becomes a column once it has a value, where the shape may change. A
+    record with a value of a type no source may hand over is left out and named in `problems`.
     """
-    packed = Packed(keys=keys)
-    known = {column.field: column for column in columns}
-    taken = {KEY.lower(), COMPANION.lower(), *(column.name.lower() for column in columns)}
+    change = ShapeChange(shape, storage)
+    packed = Packed(keys=keys, added=change.added, widened=change.widened)
     inexact: dict[int, dict[str, Any]] = {}
     for name in dict.fromkeys(chain.from_iterable(records)):
         if name == KEY:
@@ -92,19 +79,11 @@ def pack(
         values = _values_of(name, records)
         types = set(map(type, values))
         if not types <= _KNOWN_TYPES:
-            return _without_unknown(
-                stream, keys, records, columns=columns, storage=storage, name=name
-            )
+            return _without_unknown(stream, keys, records, shape=shape, storage=storage, name=name)
         types.discard(type(None))
         if not types:
             continue
-        column = known.get(name)
-        if column is None and len(known) < storage.max_columns:
-            named = names.column_name(name, taken=taken)
-            column = Column(field=name, name=named, type=infer(types))
-            known[name] = column
-            taken.add(named.lower())
-            packed.added.append(column)
+        column = change.column_for(name, values, types)
         if column is None:
             _put_beside(name, values, inexact)
         else:
@@ -132,7 +111,7 @@ def _stored(
     """Return what the column gets for each value."""
     if column.type is ColumnType.JSON:
         return [None if value is None else dump_exact(value) for value in values]
-    if _all_fit(values, types, column.type, storage):
+    if _all_fit(values, types, column, storage):
         return values
     return _fit_each(values, column, storage, inexact)
 
@@ -144,14 +123,14 @@ def _put_beside(name: str, values: Sequence[Any], inexact: dict[int, dict[str, A
             inexact.setdefault(row, {})[name] = value
 
 
-def _all_fit(
-    values: Sequence[Any], types: set[type], column_type: ColumnType, storage: Storage
-) -> bool:
+def _all_fit(values: Sequence[Any], types: set[type], column: Column, storage: Storage) -> bool:
     """Whether every value can be stored in its column as it is; False when in doubt."""
+    column_type = column.type
     if len(types) != 1 or KINDS[next(iter(types))] is not column_type:
         return False
     if column_type is ColumnType.TEXT:
-        return storage.holds_text("".join(filter(None, values)))
+        is_short = not column.length or fits(values, column.length)
+        return is_short and storage.holds_text("".join(filter(None, values)))
     if column_type is ColumnType.INTEGER:
         numbers: list[int] = [0, *filter(None, values)]
         return min(numbers) >= -_INT64 and max(numbers) < _INT64
@@ -169,15 +148,16 @@ def _fit_each(
     """Return what to store; put every value that is not exactly that into `inexact`."""
     stored = []
     for row, value in enumerate(values):
-        kept, is_exact = (None, True) if value is None else _fit(value, column.type, storage)
+        kept, is_exact = (None, True) if value is None else _fit(value, column, storage)
         stored.append(kept)
         if not is_exact:
             inexact.setdefault(row, {})[column.field] = value
     return stored
 
 
-def _fit(value: Any, column_type: ColumnType, storage: Storage) -> tuple[Any, bool]:
+def _fit(value: Any, column: Column, storage: Storage) -> tuple[Any, bool]:
     """Return what the column gets for a value, and whether that says it all."""
+    column_type = column.type
     kind = KINDS[type(value)]
     if column_type is ColumnType.FLOAT:
         if kind is ColumnType.INTEGER and abs(value) <= EXACT_INTEGERS:
@@ -188,7 +168,8 @@ def _fit(value: Any, column_type: ColumnType, storage: Storage) -> tuple[Any, bo
             return (0.0 if is_negative_zero(value) else None), False
     elif kind is column_type:
         if kind is ColumnType.TEXT:
-            return (value, True) if storage.holds_text(value) else (None, False)
+            is_short = not column.length or units(value) <= column.length
+            return (value, True) if is_short and storage.holds_text(value) else (None, False)
         if kind is not ColumnType.INTEGER or -_INT64 <= value < _INT64:
             return value, True
     return None, False
@@ -205,7 +186,7 @@ def _set_aside(packed: Packed, stream: str, inexact: dict[int, dict[str, Any]]) 
                 stream=stream,
                 key=packed.keys[row],
                 field=next(iter(beside)),
-                message=f"A column cannot hold the exact value of {fields}: "
+                message=f"No column holds the exact value of {fields}: "
                 f"{COMPANION} of this row has it as JSON.",
                 severity="warning",
             )
@@ -217,7 +198,7 @@ def _without_unknown(
     keys: Sequence[str],
     records: Sequence[Record],
     *,
-    columns: Sequence[Column],
+    shape: Shape,
     storage: Storage,
     name: str,
 ) -> Packed:
@@ -236,7 +217,7 @@ def _without_unknown(
         stream,
         [keys[row] for row in good],
         [records[row] for row in good],
-        columns=columns,
+        shape=shape,
         storage=storage,
     )
     packed.problems += problems

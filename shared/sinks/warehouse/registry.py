@@ -31,9 +31,12 @@ class Role(StrEnum):
 class OwnedTable:
     """A table of ours; `stream` and `scope` are bounded keys.
 
-    `target_name` is the live name, which a staging table gets when it is swapped in. `rejected`
-    counts the records of this load that were not written. `checkpoint` is what was true when the
-    table became live. `repeats`: a staging table whose keys may come again.
+    `target_name` is the live name, which a staging table gets when it is swapped in; `view_name`
+    is the live table's view, '' for none. `rejected` counts the records of this load that were not
+    written. `job_id` made this generation, `undone_by` (the job of an undo, or '') gave it back or
+    set it aside. `checkpoint` is what the last sync that ended left behind for this generation: a
+    table that is given back goes on from there. `repeats`: a staging table whose keys may come
+    again.
     """
 
     stream: str
@@ -41,12 +44,14 @@ class OwnedTable:
     scope: str
     table_name: str
     target_name: str
+    view_name: str = ""
     columns: list[Column] = field(default_factory=lambda: list(BASE_COLUMNS))
     generation: int
     row_count: int = 0
     rejected: int = 0
     repeats: bool = False
     job_id: str
+    undone_by: str = ""
     checkpoint: str | None = None
     loaded_at: datetime | None = None
 
@@ -74,12 +79,14 @@ class Registry:
                 scope=row["scope"],
                 table_name=row["table_name"],
                 target_name=row["target_name"],
+                view_name=row["view_name"],
                 columns=[Column.from_json(item) for item in json.loads(row["columns"])],
                 generation=row["generation"],
                 row_count=row["row_count"],
                 rejected=row["rejected"],
                 repeats=row["repeats"],
                 job_id=row["job_id"],
+                undone_by=row["undone_by"],
                 checkpoint=row["checkpoint"],
                 loaded_at=row["loaded_at"],
             )
@@ -128,44 +135,48 @@ class Registry:
                 scope=owned.scope,
                 table_name=owned.table_name,
                 target_name=owned.target_name,
+                view_name=owned.view_name,
                 columns=json.dumps([column.to_json() for column in owned.columns]),
                 generation=owned.generation,
                 row_count=owned.row_count,
                 rejected=owned.rejected,
                 repeats=owned.repeats,
                 job_id=owned.job_id,
+                undone_by=owned.undone_by,
                 checkpoint=owned.checkpoint,
                 loaded_at=owned.loaded_at,
             )
         )
 
-    def promote(
-        self, connection: Connection, owned: OwnedTable, *, job_id: str, checkpoint: str
-    ) -> None:
+    def promote(self, connection: Connection, owned: OwnedTable, *, job_id: str) -> None:
         """Record that a staging table, already renamed, is the live one now."""
-        self._change(
-            connection,
-            owned,
-            role=Role.LIVE,
-            table_name=owned.target_name,
-            row_count=owned.row_count,
-            job_id=job_id,
-            checkpoint=checkpoint,
-            loaded_at=self._now(),
-        )
+        self.remove(connection, owned)
+        owned.role, owned.table_name = Role.LIVE, owned.target_name
+        owned.job_id, owned.loaded_at = job_id, self._now()
+        self.save(connection, owned)
 
     def retire(self, connection: Connection, owned: OwnedTable, *, name: str) -> None:
         """Record that the live table, already renamed, is the previous one now."""
-        self._change(
-            connection, owned, role=Role.PREVIOUS, table_name=name, target_name=owned.target_name
+        self.remove(connection, owned)
+        owned.role, owned.table_name = Role.PREVIOUS, name
+        self.save(connection, owned)
+
+    def settle(self, connection: Connection, *, scope: str, checkpoint: str) -> None:
+        """Record that a sync of the scope has ended: its live tables have come this far."""
+        columns = self._table.c
+        connection.execute(
+            update(self._table)
+            .where(
+                columns.instance_id == self._instance_id,
+                columns.role == Role.LIVE.value,
+                columns.scope == bounded_key(scope),
+            )
+            .values(checkpoint=checkpoint)
         )
 
     def remove(self, connection: Connection, owned: OwnedTable) -> None:
         """Forget a table; it is dropped or was never made."""
         connection.execute(delete(self._table).where(*self._this(owned)))
-
-    def _change(self, connection: Connection, owned: OwnedTable, **values: Any) -> None:
-        connection.execute(update(self._table).where(*self._this(owned)).values(**values))
 
     def _this(self, owned: OwnedTable) -> tuple[Any, ...]:
         columns = self._table.c

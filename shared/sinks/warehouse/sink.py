@@ -26,8 +26,10 @@ from sqlalchemy.pool import NullPool
 
 from shared.domain.changes import Change
 from shared.domain.checkpoints import SavedCheckpoint, Stage
+from shared.domain.selections import DriftPolicy
 from shared.errors import PermanentError
-from shared.ports.sink import FinishResult, TableLoad, WriteResult
+from shared.ports.sink import FinishResult, WriteResult
+from shared.sinks.warehouse.access.address import tell_at_connect
 from shared.sinks.warehouse.dialect import Dialect
 from shared.sinks.warehouse.errors import BrokenLoadError, translated
 from shared.sinks.warehouse.mssql import MssqlDialect
@@ -36,7 +38,7 @@ from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.registry import Registry, Role
 from shared.sinks.warehouse.sqlite import SqliteDialect
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
-from shared.sinks.warehouse.swap import loads_of, swap_in
+from shared.sinks.warehouse.swap import SwapRules, result_of, swap_in
 from shared.sinks.warehouse.writer import TableWriter
 
 _log = logging.getLogger(__name__)
@@ -48,8 +50,8 @@ class WarehouseSink:
     """One run's way into a warehouse; used by one thread.
 
     Tables of other instances and of other people are never touched. Every method raises
-    TransientError when the database cannot answer now, AuthError when it refuses the login and
-    PermanentError when it refuses the rest; whatever was uncommitted is rolled back by then.
+    TransientError when the database cannot answer now and PermanentError when it refuses the login
+    or anything else; whatever was uncommitted is rolled back by then.
     """
 
     batch_size = BATCH_SIZE
@@ -62,15 +64,21 @@ class WarehouseSink:
         run_id: str,
         table_prefix: str = "",
         schema: str = "",
-        keep_generations: bool = True,
+        connection_string: Callable[[], str] | None = None,
+        drift: Mapping[str, DriftPolicy] | None = None,
+        rules: SwapRules | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Prepare; nothing is opened yet. `schema` means nothing on SQLite.
 
-        `table_prefix` may be any text; `names.plain_prefix` says what it becomes. Raise
-        PermanentError for a URL that cannot be used.
+        `table_prefix` may be any text; `names.plain_prefix` says what it becomes. `drift` says by
+        stream how its table may change, EVOLVE where it does not; `rules` when a load may replace
+        a table. `connection_string` tells before each connection what the driver is to be told
+        instead of the URL. Raise PermanentError for a URL that cannot be used.
         """
         self._dialect, self._engine = _open_engine(url, schema=schema)
+        if connection_string is not None:
+            tell_at_connect(self._engine, connection_string)
         self._tables = Tables(self._dialect.schema)
         self._states = ScopeStates(self._tables, instance_id=instance_id, run_id=run_id, now=now)
         self._estate = Estate(
@@ -78,8 +86,9 @@ class WarehouseSink:
             prefix=plain_prefix(table_prefix),
             dialect=self._dialect,
             registry=Registry(self._tables, instance_id=instance_id, now=now),
+            drift=drift or {},
         )
-        self._keep_generations = keep_generations
+        self._rules = rules or SwapRules()
         self._connection: Connection | None = None
         self._writers: dict[str, TableWriter] = {}
         self._begun: dict[str, SavedCheckpoint] = {}
@@ -134,43 +143,35 @@ class WarehouseSink:
         """Store `saved` as finished; swap in what was staged. Doing it again is harmless.
 
         Raise BrokenLoadError (a PermanentError) when a table has other rows than `totals` says:
-        nothing is swapped, what was staged is dropped and the scope counts as never read.
+        nothing is swapped, what was staged is dropped and the scope counts as never read. Raise
+        ApprovalNeededError when a table would lose too much of its rows: what was staged stays, and
+        a run whose `rules` are approved swaps it in.
         """
         self._discard()
         saved = replace(saved, stage=Stage.FINISHED)
         with self._transaction(scope) as connection:
             stored, _ = self._states.find(connection, scope)
             done = stored is not None and stored.stage is Stage.FINISHED
-            if stored is not None and done and stored.job_id == saved.job_id:
-                job_id = saved.job_id
-                loads = loads_of(connection, self._estate, scope=scope, job_id=job_id)
-            else:
-                loads = self._swap(connection, scope, saved, totals)
+            if stored is None or not done or stored.job_id != saved.job_id:
+                swap_in(
+                    connection,
+                    self._estate,
+                    scope=scope,
+                    saved=saved,
+                    totals=totals,
+                    rules=self._rules,
+                )
+                self._estate.settle(connection, scope=scope, saved=saved)
                 self._states.save(connection, scope, saved)
+            result = result_of(connection, self._estate, scope=scope, job_id=saved.job_id)
             connection.commit()
         self._seen.pop(scope, None)
-        return FinishResult(loads=tuple(loads))
+        return result
 
     def close(self) -> None:
         """Roll back what was not committed and release the connection."""
         self._reset()
         self._engine.dispose()
-
-    def _swap(
-        self,
-        connection: Connection,
-        scope: str,
-        saved: SavedCheckpoint,
-        totals: Mapping[str, int],
-    ) -> Sequence[TableLoad]:
-        return swap_in(
-            connection,
-            self._estate,
-            scope=scope,
-            saved=saved,
-            totals=totals,
-            keep_previous=self._keep_generations,
-        )
 
     @contextmanager
     def _transaction(self, scope: str = "") -> Iterator[Connection]:

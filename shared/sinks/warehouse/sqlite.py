@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
-from shared.sinks.warehouse.types import COMPANION, KEY, Column, ColumnType
+from shared.sinks.warehouse.types import COMPANION, CREATED, EXACT_INTEGERS, KEY, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class SqliteDialect:
     """
 
     max_columns = 900
+    bounds_text = False
     schema = ""
 
     def holds_text(self, text: str) -> bool:
@@ -77,6 +78,16 @@ class SqliteDialect:
         sql = "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE"
         return connection.exec_driver_sql(sql, (name,)).first() is not None
 
+    def has_view(self, connection: Connection, name: str) -> bool:
+        """Ask the catalogue for views only."""
+        sql = "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type = 'view'"
+        return connection.exec_driver_sql(sql, (name,)).first() is not None
+
+    def list_objects(self, connection: Connection) -> set[str]:
+        """List the file."""
+        sql = "SELECT lower(name) FROM sqlite_master WHERE type IN ('table', 'view')"
+        return {row[0] for row in connection.exec_driver_sql(sql)}
+
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table; its key becomes unique when it is sealed."""
         connection.exec_driver_sql(create_table(table, columns))
@@ -87,6 +98,42 @@ class SqliteDialect:
             connection.exec_driver_sql(
                 f"ALTER TABLE {quote(table)} ADD COLUMN {_definition(column)}"
             )
+
+    def may_become(self, connection: Connection, table: str, old: Column, new: Column) -> bool:
+        """Look for rows that would be rounded."""
+        name = quote(old.name)
+        sql = (
+            f"SELECT 1 FROM {quote(table)} "  # noqa: S608  quoted
+            f"WHERE {name} NOT BETWEEN -{EXACT_INTEGERS} AND {EXACT_INTEGERS} LIMIT 1"
+        )
+        return new.type is old.type or connection.exec_driver_sql(sql).first() is None
+
+    def widen(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
+        """Copy the table, as sqlite.org/lang_altertable.html says: no column changes its type.
+
+        What else there is in it stays: indexes, triggers, columns a person added.
+        """
+        types = {column.name: _TYPES[column.type] for column in columns}
+        beside = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') "
+            "AND sql IS NOT NULL",
+            (table,),
+        ).all()
+        found = connection.exec_driver_sql(f"PRAGMA table_info({quote(table)})").all()
+        parts = [
+            f"{quote(name)} {types.get(name, declared)}{' NOT NULL' if is_needed else ''}"
+            for _, name, declared, is_needed, *_ in found
+        ]
+        names = ", ".join(quote(row[1]) for row in found)
+        copy = quote(f"_copy_{table}")
+        for sql in (
+            f"CREATE TABLE {copy} ({', '.join(parts)})",
+            f"INSERT INTO {copy} ({names}) SELECT {names} FROM {quote(table)}",  # noqa: S608  quoted
+            f"DROP TABLE {quote(table)}",
+            f"ALTER TABLE {copy} RENAME TO {quote(table)}",
+            *(row[0] for row in beside),
+        ):
+            connection.exec_driver_sql(sql)
 
     def seal(self, connection: Connection, table: str, *, index: str) -> None:
         """Build the unique index of the key."""
@@ -114,6 +161,23 @@ class SqliteDialect:
         deleted: int = raw.executemany(sql, [(key,) for key in keys]).rowcount
         return deleted
 
+    def create_view(
+        self,
+        connection: Connection,
+        view: str,
+        table: str,
+        columns: Sequence[Column],
+        *,
+        time_name: str,
+    ) -> None:
+        """Show the time as ISO 8601 text, in UTC to the millisecond."""
+        connection.exec_driver_sql(create_view(view, table, columns, time_name=time_name))
+
+    def drop_view(self, connection: Connection, view: str) -> None:
+        """Drop a view if it is there."""
+        if self.has_view(connection, view):
+            connection.exec_driver_sql(f"DROP VIEW {quote(view)}")
+
     def count(self, connection: Connection, table: str) -> int:
         """Return how many rows there are."""
         sql = f"SELECT COUNT(*) FROM {quote(table)}"  # noqa: S608  quoted
@@ -139,6 +203,19 @@ def create_table(table: str, columns: Sequence[Column]) -> str:
     """Return the statement that creates a table."""
     parts = [f"{quote(KEY)} TEXT NOT NULL", *map(_definition, columns), f"{quote(COMPANION)} TEXT"]
     return f"CREATE TABLE {quote(table)} ({', '.join(parts)})"
+
+
+def create_view(view: str, table: str, columns: Sequence[Column], *, time_name: str) -> str:
+    """Return the statement that creates a view: key, columns, and the time in between."""
+    shown = [quote(KEY)]
+    for column in columns:
+        name = quote(column.name)
+        shown.append(name)
+        if column.field == CREATED:
+            seconds = f"CAST({name} AS INTEGER) / 1000.0"
+            time = f"strftime('%Y-%m-%dT%H:%M:%fZ', {seconds}, 'unixepoch')"
+            shown.append(f"{time} AS {quote(time_name)}")
+    return f"CREATE VIEW {quote(view)} AS SELECT {', '.join(shown)} FROM {quote(table)}"  # noqa: S608  quoted
 
 
 def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint
-from shared.ports.sink import TableLoad
+from shared.errors import ApprovalNeededError
+from shared.ports.sink import FinishResult, TableLoad
 from shared.sinks.warehouse import names
+from shared.sinks.warehouse.drift import notes
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.registry import OwnedTable, Role
+from shared.sinks.warehouse.types import Column
 from shared.sinks.warehouse.writer import repeated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapRules:
+    """What a person decided about replacing tables.
+
+    A load that takes more than `shrink_percent` of a table's rows, and at least LEAST_LOSS, waits
+    for a person unless `is_approved`.
+    """
+
+    keep_previous: bool = True
+    shrink_percent: int = 10
+    is_approved: bool = False
+
+
+LEAST_LOSS = 5
+"""Fewer rows than this may go without a question, however small the table is."""
 
 
 def swap_in(
@@ -25,13 +46,14 @@ def swap_in(
     scope: str,
     saved: SavedCheckpoint,
     totals: Mapping[str, int],
-    keep_previous: bool,
-) -> list[TableLoad]:
-    """Replace every live table of which the scope has a staged one, and say which.
+    rules: SwapRules,
+) -> None:
+    """Replace every live table of which the scope has a staged one.
 
     The old generation stays as `<table>__prev`; the one before it is dropped. Tables of streams
     that were not loaded stay. Raises BrokenLoadError when rows are missing, surplus or doubled,
-    PermanentError when a name has become somebody else's.
+    PermanentError when a name has become somebody else's, ApprovalNeededError when a table would
+    lose more rows than it may without a person's word.
     """
     staged = estate.registry.list_role(connection, Role.STAGING, scope=scope)
     expected = {names.bounded_key(stream): count for stream, count in totals.items()}
@@ -41,18 +63,49 @@ def swap_in(
         raise _miscounted(stream, 0, expected[stream])
     for owned in staged:
         _check(connection, estate, owned, expected.get(owned.stream))
-    return [
-        _replace(connection, estate, owned, saved=saved, keep_previous=keep_previous)
-        for owned in staged
-    ]
+    if not rules.is_approved:
+        _guard(connection, estate, staged, percent=rules.shrink_percent)
+    for owned in staged:
+        _replace(connection, estate, owned, job_id=saved.job_id, keeps=rules.keep_previous)
 
 
-def loads_of(
-    connection: Connection, estate: Estate, *, scope: str, job_id: str
-) -> Sequence[TableLoad]:
-    """Return what a job has swapped in already."""
-    live = estate.registry.list_role(connection, Role.LIVE, scope=scope)
-    return [_load(o) for o in live if o.job_id == job_id and o.loaded_at is not None]
+def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str) -> FinishResult:
+    """Return what a job has swapped in, and how the tables differ from those they replaced."""
+    loads, problems = [], list[RecordProblem]()
+    every = estate.registry.list_all(connection)
+    previous = {o.stream: o for o in every if o.role is Role.PREVIOUS}
+    for owned in every:
+        if owned.role is Role.LIVE and owned.job_id == job_id and owned.loaded_at is not None:
+            if owned.scope != names.bounded_key(scope) or owned.undone_by:
+                continue
+            loads.append(load_of(owned))
+            if owned.stream in previous:
+                before = previous[owned.stream].columns
+                problems += notes(owned.stream, before, owned.columns)
+    return FinishResult(loads=tuple(loads), problems=tuple(problems))
+
+
+def _guard(
+    connection: Connection, estate: Estate, staged: Sequence[OwnedTable], *, percent: int
+) -> None:
+    """Ask a person where tables would lose much; nothing is replaced yet."""
+    live = {o.stream: o for o in estate.registry.list_role(connection, Role.LIVE)}
+    losses = []
+    for owned in staged:
+        before = live[owned.stream].row_count if owned.stream in live else 0
+        lost = before - owned.row_count
+        if lost >= LEAST_LOSS and lost * 100 > before * percent:
+            losses.append(f"{owned.stream!r} from {before:,} to {owned.row_count:,} rows")
+    if losses:
+        shown = "; ".join(losses[:_SHOWN])
+        more = f"; and {len(losses) - _SHOWN} more" if len(losses) > _SHOWN else ""
+        raise ApprovalNeededError(
+            f"This load would shrink tables by more than {percent} %: {shown}{more}. Nothing is "
+            "replaced yet: approve the job to go on, or reject it to keep the tables as they are."
+        )
+
+
+_SHOWN = 10
 
 
 def _check(connection: Connection, estate: Estate, owned: OwnedTable, counted: int | None) -> None:
@@ -74,13 +127,8 @@ def _check(connection: Connection, estate: Estate, owned: OwnedTable, counted: i
 
 
 def _replace(
-    connection: Connection,
-    estate: Estate,
-    owned: OwnedTable,
-    *,
-    saved: SavedCheckpoint,
-    keep_previous: bool,
-) -> TableLoad:
+    connection: Connection, estate: Estate, owned: OwnedTable, *, job_id: str, keeps: bool
+) -> None:
     registry, dialect = estate.registry, estate.dialect
     old = {o.role: o for o in registry.list_all(connection) if o.stream == owned.stream}
     previous, live = old.get(Role.PREVIOUS), old.get(Role.LIVE)
@@ -88,19 +136,41 @@ def _replace(
     if previous is not None:
         estate.drop(connection, previous)
     estate.require_ours(connection, owned.stream, (owned.target_name, kept_name))
-    if live is not None and keep_previous and dialect.has_object(connection, live.table_name):
-        dialect.rename(connection, live.table_name, kept_name)
-        registry.retire(connection, live, name=kept_name)
+    if live is not None and dialect.has_object(connection, live.table_name):
+        _carry_on(connection, estate, owned, live.columns)
+        if keeps:
+            estate.hide(connection, live)
+            dialect.rename(connection, live.table_name, kept_name)
+            registry.retire(connection, live, name=kept_name)
+        else:
+            estate.drop(connection, live)
     elif live is not None:
         estate.drop(connection, live)
     dialect.rename(connection, owned.table_name, owned.target_name)
-    registry.promote(connection, owned, job_id=saved.job_id, checkpoint=json.dumps(saved.to_json()))
-    return TableLoad(
-        table=owned.target_name, generation=owned.generation, row_count=owned.row_count
-    )
+    registry.promote(connection, owned, job_id=job_id)
+    estate.show(connection, owned)
 
 
-def _load(owned: OwnedTable) -> TableLoad:
+def _carry_on(
+    connection: Connection, estate: Estate, owned: OwnedTable, before: Sequence[Column]
+) -> None:
+    """Give the new table the columns that did not come any more, and the order they had."""
+    now = {column.field: column for column in owned.columns}
+    used = {column.name.lower() for column in owned.columns}
+    gone = [
+        replace(column, has_vanished=True)
+        for column in before
+        if column.field not in now and column.name.lower() not in used
+    ][: max(0, estate.dialect.max_columns - len(now))]
+    if gone:
+        estate.dialect.add(connection, owned.table_name, gone)
+    now |= {column.field: column for column in gone}
+    first = [now.pop(column.field) for column in before if column.field in now]
+    owned.columns[:] = [*first, *now.values()]
+
+
+def load_of(owned: OwnedTable) -> TableLoad:
+    """Return what the log is told of a table that is live now."""
     return TableLoad(table=owned.table_name, generation=owned.generation, row_count=owned.row_count)
 
 

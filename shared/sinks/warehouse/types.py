@@ -11,6 +11,8 @@ KEY: Final = "_id"
 """The primary key of every table: the record's key at its source."""
 CREATED: Final = "_creationTime"
 """When Convex created the document: milliseconds since the epoch, a float."""
+TIME: Final = "_creationTimeUtc"
+"""What a view calls the same as a time."""
 COMPANION: Final = "_linkhub_extra"
 """JSON object of the values their columns cannot hold: field to exact value."""
 KEY_LENGTH: Final = 128
@@ -32,20 +34,34 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column: the source's `field` it holds, and the `name` it has in the table."""
+    """A column: the source's `field` it holds, and the `name` it has in the table.
+
+    `length` is the longest text it takes, in UTF-16 code units; 0 for any, and for what is no text.
+    `has_vanished`: the last full load had no value for it, so it is NULL in every row.
+    """
 
     field: str
     name: str
     type: ColumnType
+    length: int = 0
+    has_vanished: bool = False
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return what the registry keeps."""
-        return {"field": self.field, "name": self.name, "type": self.type.value}
+        found = {"field": self.field, "name": self.name, "type": self.type.value}
+        beyond = {"length": self.length, "hasVanished": self.has_vanished}
+        return {**found, **{name: value for name, value in beyond.items() if value}}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the value `to_json` described."""
-        return cls(field=data["field"], name=data["name"], type=ColumnType(data["type"]))
+        return cls(
+            field=data["field"],
+            name=data["name"],
+            type=ColumnType(data["type"]),
+            length=data.get("length", 0),
+            has_vanished=data.get("hasVanished", False),
+        )
 
 
 BASE_COLUMNS: Final = (Column(field=CREATED, name=CREATED, type=ColumnType.FLOAT),)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
 from shared.domain.checkpoints import Mode
+from shared.domain.selections import DriftPolicy
 from shared.domain.tallies import Tally
 from shared.ports.sink import WriteResult
+from shared.sinks.warehouse.drift import Shape, notes
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
 from shared.sinks.warehouse.keys import key_faults
 from shared.sinks.warehouse.ownership import Estate
@@ -26,11 +28,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Target:
-    """Where a stream's changes go now; `is_saved`: the registry knows all of it."""
+    """Where a stream's changes go now.
+
+    `is_saved`: the registry knows all of it. `is_shown`: if it is live, its view does too.
+    """
 
     owned: OwnedTable
+    shape: Shape
     exists: bool
     is_saved: bool = True
+    is_shown: bool = True
+
+    @property
+    def is_live(self) -> bool:
+        """People see this table already."""
+        return self.exists and self.owned.role is Role.LIVE
 
     @property
     def replaces(self) -> bool:
@@ -75,10 +87,12 @@ class TableWriter:
         """Create the tables that got no row, and bring the registry up to date."""
         for target in self._targets.values():
             if not target.exists:
-                self._shape(connection, target, [])
-            if not target.is_saved:
+                self._reshape(connection, target, added=[], widened=[])
+            if not target.is_shown:
+                self._estate.show(connection, target.owned)
+            elif not target.is_saved:
                 self._estate.registry.save(connection, target.owned)
-                target.is_saved = True
+            target.is_saved = target.is_shown = True
 
     def _truncate(self, connection: Connection, change: Truncate) -> None:
         """Begin a new staging table for the stream, whatever was staged of it before."""
@@ -130,10 +144,13 @@ class TableWriter:
             stream,
             list(records),
             list(records.values()),
-            columns=owned.columns,
+            shape=target.shape,
             storage=dialect,
         )
-        self._shape(connection, target, packed.added)
+        before = list(owned.columns) if target.is_live else None
+        self._reshape(connection, target, added=packed.added, widened=packed.widened)
+        if before is not None:
+            problems += notes(stream, before, owned.columns)
         if target.replaces:
             owned.row_count -= dialect.delete(connection, owned.table_name, packed.keys)
         beside: list[Sequence[Any]] = [] if packed.extras is None else [packed.extras]
@@ -167,12 +184,12 @@ class TableWriter:
             if owned is None and not self._is_full:
                 owned = estate.registry.find(connection, stream, Role.LIVE)
             if owned is not None:
-                target = _Target(owned, exists=True)
+                target = self._known(connection, stream, owned, exists=True)
             elif self._is_full:
                 target = self._staging(connection, stream, repeats=False)
             else:
                 owned = estate.add_live(connection, stream, scope=self._scope, job_id=self._job_id)
-                target = _Target(owned, exists=False)
+                target = self._known(connection, stream, owned, exists=False)
             self._targets[stream] = target
         return target
 
@@ -180,18 +197,55 @@ class TableWriter:
         owned = self._estate.add_staging(
             connection, stream, scope=self._scope, job_id=self._job_id, repeats=repeats
         )
-        return _Target(owned, exists=False)
+        return self._known(connection, stream, owned, exists=False)
 
-    def _shape(self, connection: Connection, target: _Target, added: Sequence[Column]) -> None:
-        """Create the table, or add to it the columns it lacks."""
+    def _known(
+        self, connection: Connection, stream: str, owned: OwnedTable, *, exists: bool
+    ) -> _Target:
+        """Return a target with what its table may become."""
+        estate = self._estate
+        former = {} if owned.role is Role.LIVE else estate.former(connection, stream)
+        is_new = not former if owned.role is Role.STAGING else not exists
+
+        def may_become(old: Column, new: Column) -> bool:
+            return estate.dialect.may_become(connection, owned.table_name, old, new)
+
+        shape = Shape(
+            columns=owned.columns,
+            policy=DriftPolicy.EVOLVE if is_new else estate.policy(stream),
+            former=former,
+            may_become=may_become,
+        )
+        return _Target(owned, shape=shape, exists=exists)
+
+    def _reshape(
+        self,
+        connection: Connection,
+        target: _Target,
+        *,
+        added: Sequence[Column],
+        widened: Sequence[tuple[Column, Column]],
+    ) -> None:
+        """Create the table, or give it the columns and the types it lacks."""
         owned, dialect = target.owned, self._estate.dialect
+        is_live = owned.role is Role.LIVE
         if not target.exists:
             dialect.create(connection, owned.table_name, [*owned.columns, *added])
             target.exists = True
             if target.replaces:
                 self._estate.seal(connection, owned)
+            target.is_shown = not is_live
         elif added:
             dialect.add(connection, owned.table_name, added)
+        if widened:
+            if is_live:
+                self._estate.hide(connection, owned)
+            dialect.widen(connection, owned.table_name, [new for _, new in widened])
+        if added or widened:
+            target.is_saved = False
+            target.is_shown = not is_live
+        wider = dict(widened)
+        owned.columns[:] = [wider.get(column, column) for column in owned.columns]
         owned.columns += added
 
 

@@ -7,6 +7,7 @@ from shared.domain.checkpoints import Stage
 from shared.errors import PermanentError
 from shared.ports.sink import TableLoad
 from shared.sinks.warehouse.sink import WarehouseSink
+from shared.sinks.warehouse.swap import SwapRules
 from tests.warehouse_kit import (
     SCOPE,
     Warehouse,
@@ -58,9 +59,9 @@ def test_a_second_load_replaces_the_table_and_keeps_the_one_before(warehouse: Wa
 
 
 def test_generations_can_be_given_up(warehouse: Warehouse) -> None:
-    """Without `keep_generations` the old table is dropped."""
+    """Without `keep_previous` the old table is dropped."""
     for run_id in ("run-1", "run-2"):
-        sink = warehouse.sink(run_id=run_id, keep_generations=False)
+        sink = warehouse.sink(run_id=run_id, rules=SwapRules(keep_previous=False))
         load_full(sink, {"flights": numbered(2)})
         sink.close()
 

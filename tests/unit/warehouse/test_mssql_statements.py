@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from array import array
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,7 @@ from sqlalchemy.schema import CreateTable
 from sqlglot import expressions
 
 from shared.errors import PermanentError
-from shared.sinks.warehouse import mssql
+from shared.sinks.warehouse import mssql_ddl
 from shared.sinks.warehouse.mssql import MssqlDialect, json_calls
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
@@ -29,6 +31,9 @@ _HOSTILE = "x]; DROP TABLE y--"
 _COLUMNS = [
     Column(field=kind.value, name=f"{_HOSTILE} {kind.value}", type=kind) for kind in ColumnType
 ]
+_CREATED = Column(field="_creationTime", name="_creationTime", type=ColumnType.FLOAT)
+_SHORT = Column(field="name", name=_HOSTILE, type=ColumnType.TEXT, length=100)
+_COUNT = Column(field="count", name="count", type=ColumnType.INTEGER)
 
 
 class _Cursor:
@@ -46,15 +51,22 @@ class _Cursor:
 
 
 class _Result:
-    def first(self) -> tuple[int]:
-        return (1,)
+    def __init__(self, found: int | None) -> None:
+        self._found = found
+
+    def first(self) -> tuple[int] | None:
+        return None if self._found is None else (self._found,)
+
+    def __iter__(self) -> Iterator[tuple[str]]:
+        return iter([("Flights",), ("flights_view",)])
 
 
 class _Connection:
-    """Stands for SQLAlchemy's connection; hears every statement."""
+    """Stands for SQLAlchemy's connection; hears every statement and finds what it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, found: int | None = 1) -> None:
         self.heard: list[tuple[str, Any]] = []
+        self._found = found
 
     @property
     def connection(self) -> _Connection:
@@ -69,7 +81,7 @@ class _Connection:
 
     def exec_driver_sql(self, sql: str, values: Any = ()) -> _Result:
         self.heard.append((sql, values))
-        return _Result()
+        return _Result(self._found)
 
 
 def _statements(schema: str) -> list[tuple[str, Any]]:
@@ -90,7 +102,14 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     assert dialect.first_repeated_key(fake, "flights") is None
     dialect.drop(fake, "flights")
     dialect.rename(fake, "flights", "flights__prev")
-    return connection.heard
+    assert dialect.has_view(fake, "flights_view")
+    assert dialect.list_objects(fake) == {"flights", "flights_view"}
+    dialect.create_view(fake, "v", "flights", [_CREATED, *_COLUMNS], time_name="time")
+    dialect.drop_view(fake, "v")
+    dialect.widen(fake, "flights", [_SHORT, replace(_SHORT, length=0), *_COLUMNS])
+    none: Any = _Connection(found=None)
+    assert dialect.may_become(none, "flights", _COUNT, replace(_COUNT, type=ColumnType.FLOAT))
+    return [*connection.heard, *none.heard]
 
 
 @pytest.mark.parametrize("schema", ["", "stage]; DROP TABLE y--"])
@@ -109,16 +128,38 @@ def test_every_statement_is_one_statement_of_t_sql(schema: str) -> None:
             assert "y" not in tables, sql
 
 
+def test_a_column_changes_only_where_nothing_is_lost() -> None:
+    """Neither where a row would be rounded, nor under an index that a longer text breaks."""
+    dialect = MssqlDialect(schema="dbo")
+    found: Any = _Connection()
+    assert not dialect.may_become(found, "t", _COUNT, replace(_COUNT, type=ColumnType.FLOAT))
+    assert not dialect.may_become(found, "t", _SHORT, replace(_SHORT, length=0))
+    assert dialect.may_become(found, "t", _SHORT, replace(_SHORT, length=850))
+    assert [values for _, values in found.heard] == [(), ("[dbo].[t]", _HOSTILE)]
+
+
+def test_columns_grow_by_statements_every_server_takes() -> None:
+    """ALTER COLUMN names the type and nothing else; a text has its length or MAX."""
+    grown = mssql_ddl.alter_column("[t]", replace(_SHORT, name="a]b"))
+    assert grown == "ALTER TABLE [t] ALTER COLUMN [a]]b] NVARCHAR(100)"
+    assert mssql_ddl.sql_type(replace(_SHORT, length=0)) == "NVARCHAR(MAX)"
+    assert mssql_ddl.definitions([_SHORT, _COUNT]).endswith(
+        "NVARCHAR(100) NULL, [count] BIGINT NULL"
+    )
+
+
 def test_no_statement_differs_between_the_databases() -> None:
     """Nothing SQL Server, Azure SQL and Babelfish understand differently is said."""
     for sql, _ in _statements("dbo"):
-        for word in ("MERGE", "TRANSFER", "OUTPUT deleted", "CREATE OR ALTER", "INDEX"):
+        for word in ("MERGE", "TRANSFER", "OUTPUT deleted", "CREATE OR ALTER", " INDEX"):
             assert word not in sql
 
 
 def test_the_create_statement_types_every_column() -> None:
     """Keys compare by code unit, text and JSON are NVARCHAR(MAX), and the companion is last."""
-    sql = mssql.create_table("[t]", [Column(field="a", name="a", type=kind) for kind in ColumnType])
+    sql = mssql_ddl.create_table(
+        "[t]", [Column(field="a", name="a", type=kind) for kind in ColumnType]
+    )
     assert sql == (
         "CREATE TABLE [t] ([_id] NVARCHAR(128) COLLATE Latin1_General_100_BIN2 NOT NULL "
         "PRIMARY KEY, [a] NVARCHAR(MAX) NULL, [a] BIGINT NULL, [a] FLOAT(53) NULL, [a] BIT NULL, "
