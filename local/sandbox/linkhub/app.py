@@ -6,11 +6,12 @@ import base64
 import binascii
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,9 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from local.sandbox.faults import Faults
+from local.sandbox.linkhub.batches import NATIVE, Input
+from local.sandbox.linkhub.bodies import Body, Edits, Ids, Keys, Upsert
 from local.sandbox.linkhub.records import Records
 from local.sandbox.linkhub.validation import FieldError
 from local.sandbox.web import bearer_token, json_response
+from shared.domain.ids import new_id
 from shared.domain.linkhub import ENTITIES
 
 PROVIDER = "linkhub"
@@ -65,33 +69,7 @@ def problem_body(status: int, detail: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-_Source = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class _Input(_Body):
-    external_key: str = Field(alias="externalKey")
-    fields: dict[str, Any]
-
-
-class _Upsert(_Body):
-    source: _Source
-    inputs: list[_Input]
-
-
-class _Keys(_Body):
-    source: _Source
-    external_keys: list[str] = Field(alias="externalKeys")
-
-
-class _Ids(_Body):
-    ids: list[str]
-
-
-_Model = TypeVar("_Model", bound=_Body)
+_Model = TypeVar("_Model", bound=Body)
 
 
 def linkhub_app(*, key: str, state_dir: Path, faults: Faults) -> Starlette:
@@ -136,6 +114,7 @@ class _LinkHub:
             Route("/v1/{entity}/batch/delete", self.delete, methods=["POST"]),
             Route("/v1/{entity}/changes", self.changes, methods=["GET"]),
             Route("/_state", self.state, methods=["GET"]),
+            Route("/_edits", self.edits, methods=["POST"]),
             Route("/_records", self.clear, methods=["DELETE"]),
         ]
 
@@ -155,7 +134,7 @@ class _LinkHub:
         """POST: create or update up to 500 records; once per idempotency key."""
         profile, entity = self._admit(request)
         raw = await _read(request)
-        body = _parse(_load(raw), _Upsert, "inputs")
+        body = _parse(_load(raw), Upsert, "inputs")
         key = request.headers.get("idempotency-key", "")
         if len(key) > _MAX_HEADER:
             raise Problem(400, f"An Idempotency-Key has at most {_MAX_HEADER} characters.")
@@ -166,7 +145,10 @@ class _LinkHub:
                 raise Problem(409, "This Idempotency-Key came with another body before.")
             if given:
                 return json_response(given[1], headers={"Idempotent-Replay": "true"})
-        inputs = [(item.external_key, item.fields) for item in body.inputs]
+        _require_foreign(body.source)
+        inputs = [
+            Input(item.external_key, item.fields, item.id, item.if_version) for item in body.inputs
+        ]
         with self.records.transaction():
             results = self.records.upsert(
                 profile, entity, body.source, inputs, refused=self._refused(len(inputs))
@@ -191,10 +173,10 @@ class _LinkHub:
         profile, entity = self._admit(request)
         data = _load(await _read(request))
         if isinstance(data, dict) and "ids" in data:
-            wanted = _parse(data, _Ids, "ids").ids
+            wanted = _parse(data, Ids, "ids").ids
             found = self.records.find_by_ids(profile, entity, wanted)
         else:
-            body = _parse(data, _Keys, "externalKeys")
+            body = _parse(data, Keys, "externalKeys")
             wanted = body.external_keys
             found = self.records.find_by_keys(profile, entity, body.source, wanted)
         alive = {key: record for key, record in found.items() if not record.deleted}
@@ -205,7 +187,8 @@ class _LinkHub:
     async def delete(self, request: Request) -> Response:
         """POST: delete up to 500 records by external key."""
         profile, entity = self._admit(request)
-        body = _parse(_load(await _read(request)), _Keys, "externalKeys")
+        body = _parse(_load(await _read(request)), Keys, "externalKeys")
+        _require_foreign(body.source)
         with self.records.transaction():
             results = self.records.delete(profile, entity, body.source, body.external_keys)
         found = [{"externalKey": k, "id": i, "outcome": o} for k, i, o in results]
@@ -231,6 +214,41 @@ class _LinkHub:
         cursor = _write_cursor(page[-1].sequence if page else since)
         more = len(found) > limit
         return json_response({"changes": changes, "nextCursor": cursor, "hasMore": more})
+
+    async def edits(self, request: Request) -> Response:
+        """POST: change records as people do in LinkHub itself; all of it or nothing."""
+        body = _parse(_load(await _read(request)), Edits, "create")
+        if body.entity not in ENTITIES:
+            raise Problem(404, f"There is no entity {body.entity!r}: {sorted(ENTITIES)}.")
+        with self.records.transaction():
+            created = self._edit(body, [(NATIVE, new_id(), fields) for fields in body.create])
+            known = self.records.find_by_ids(body.profile, body.entity, [p.id for p in body.patch])
+            for patch in body.patch:
+                if patch.id not in known:
+                    raise Problem(404, f"There is no record {patch.id!r}.")
+            old = [(known[patch.id], patch.fields) for patch in body.patch]
+            self._edit(
+                body,
+                [
+                    (r.source, r.external_key, {**r.fields, **fields} if r.deleted else fields)
+                    for r, fields in old
+                ],
+            )
+            self.records.delete_ids(body.profile, body.entity, body.delete)
+        return json_response({"created": created})
+
+    def _edit(
+        self, body: Edits, changes: Sequence[tuple[str, str, dict[str, Any]]]
+    ) -> list[str | None]:
+        """Write (source, external key, fields) one by one and return the ids."""
+        ids = []
+        for source, key, fields in changes:
+            (result,) = self.records.upsert(body.profile, body.entity, source, [Input(key, fields)])
+            if result.errors:
+                wrong = [error._asdict() for error in result.errors]
+                raise Problem(422, "LinkHub would not let a person save this.", errors=wrong)
+            ids.append(result.id)
+        return ids
 
     async def state(self, _: Request) -> Response:
         """GET: how many records there are."""
@@ -272,6 +290,12 @@ def _parse(data: Any, model: type[_Model], items: str) -> _Model:
             for e in error.errors(include_input=False, include_url=False)
         ]
         raise Problem(422, "The body is not of the form this call takes.", errors=wrong) from None
+
+
+def _require_foreign(source: str) -> None:
+    """Raise the Problem of a caller who writes under LinkHub's own name."""
+    if source == NATIVE:
+        raise Problem(422, f"The source {NATIVE!r} is of records people make in LinkHub itself.")
 
 
 def _write_cursor(sequence: int) -> str:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from local.sandbox.linkhub.validation import FieldError, check_fields
+from local.sandbox.linkhub.batches import NATIVE, Batch, Input, Record, Upserted
+from local.sandbox.linkhub.validation import FieldError
 from shared.domain.ids import new_id
 from shared.domain.linkhub import ENTITIES
 
-MAX_KEY = 255
 _TABLES = """
 CREATE TABLE IF NOT EXISTS records (
     sequence INTEGER NOT NULL UNIQUE,  -- the place in the feed of changes: of its last one
@@ -52,48 +52,6 @@ ON CONFLICT (profile, entity, source, external_key) DO UPDATE SET
 """
 
 
-class Record(NamedTuple):
-    """A record as it stands; `fields` holds what is not empty."""
-
-    sequence: int
-    source: str
-    external_key: str
-    id: str
-    fields: Mapping[str, Any]
-    version: int
-    updated_at: str
-    deleted: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire form."""
-        return {
-            "id": self.id,
-            "externalKey": self.external_key,
-            "source": self.source,
-            "fields": self.fields,
-            "version": self.version,
-            "updatedAt": self.updated_at,
-        }
-
-
-class Upserted(NamedTuple):
-    """What became of one input."""
-
-    external_key: str
-    id: str | None
-    outcome: str
-    errors: Sequence[FieldError] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire form."""
-        return {
-            "externalKey": self.external_key,
-            "id": self.id,
-            "outcome": self.outcome,
-            "errors": [error._asdict() for error in self.errors],
-        }
-
-
 def _views() -> str:
     """Return a view per entity, so that a person who opens the file sees columns."""
     statements = []
@@ -121,14 +79,6 @@ def _record(row: tuple[Any, ...]) -> Record:
         updated_at=updated_at,
         deleted=bool(deleted),
     )
-
-
-def _key_errors(key: str) -> list[FieldError]:
-    if not key.strip() or key != key.strip():
-        return [FieldError("", "invalid_key", "An external key has no space around it.")]
-    if len(key) > MAX_KEY:
-        return [FieldError("", "invalid_key", f"An external key has at most {MAX_KEY} characters.")]
-    return []
 
 
 def _now() -> str:
@@ -196,48 +146,50 @@ class Records:
         profile: str,
         entity: str,
         source: str,
-        inputs: Sequence[tuple[str, Mapping[str, Any]]],
+        inputs: Sequence[Input],
         *,
         refused: Mapping[int, FieldError] | None = None,
     ) -> list[Upserted]:
-        """Write the (external key, fields) pairs; return what became of each, in order.
+        """Write the inputs; return what became of each, in order.
 
         Fields that are not named keep their values. `refused`: positions to reject whatever they
         hold.
         """
-        known = self.find_by_keys(profile, entity, source, [key for key, _ in inputs])
-        changed: dict[str, Record] = {}
+        batch = Batch(
+            source=source,
+            entity=entity,
+            by_key=self.find_by_keys(profile, entity, source, [item.key for item in inputs]),
+            by_id=self.find_by_ids(profile, entity, [item.id for item in inputs if item.id]),
+        )
         results = []
         now = _now()
-        for position, (key, fields) in enumerate(inputs):
-            old = known.get(key)
-            is_new = old is None or old.deleted
-            values, errors = check_fields(entity, fields, is_new=is_new)
-            errors += _key_errors(key)
-            if refused and position in refused:
-                errors.append(refused[position])
+        for position, item in enumerate(inputs):
+            reason = refused.get(position) if refused else None
+            old, values, errors = batch.check(item, [reason] if reason else [])
             if errors:
-                results.append(Upserted(key, old.id if old else None, "rejected", errors))
+                results.append(Upserted(item.key, old.id if old else None, "rejected", errors))
                 continue
+            is_new = old is None or old.deleted
             before = {} if old is None or is_new else old.fields
             after = {k: v for k, v in {**before, **values}.items() if v is not None}
-            if old is not None and not is_new and after == before:
-                results.append(Upserted(key, old.id, "unchanged"))
+            is_same_name = old is not None and (old.source, old.external_key) == (source, item.key)
+            if old is not None and not is_new and is_same_name and after == before:
+                results.append(Upserted(item.key, old.id, "unchanged"))
                 continue
             self._sequence += 1
             record = Record(
                 sequence=self._sequence,
                 source=source,
-                external_key=key,
-                id=old.id if old else new_id(),
+                external_key=item.key,
+                id=old.id if old else item.key if source == NATIVE else new_id(),
                 fields=after,
                 version=old.version + 1 if old else 1,
                 updated_at=now,
                 deleted=False,
             )
-            known[key] = changed[key] = record
-            results.append(Upserted(key, record.id, "created" if is_new else "updated"))
-        self._write(profile, entity, changed.values())
+            batch.take(record, before=None if is_same_name else old)
+            results.append(Upserted(item.key, record.id, "created" if is_new else "updated"))
+        self._write(profile, entity, batch.changed.values(), renamed=batch.renamed)
         return results
 
     def delete(
@@ -261,7 +213,30 @@ class Records:
         self._write(profile, entity, changed.values())
         return results
 
-    def _write(self, profile: str, entity: str, records: Iterable[Record]) -> None:
+    def delete_ids(self, profile: str, entity: str, ids: Sequence[str]) -> None:
+        """Delete the records of these ids, whosever they are."""
+        now, changed = _now(), []
+        for old in self.find_by_ids(profile, entity, ids).values():
+            if not old.deleted:
+                self._sequence += 1
+                version = old.version + 1
+                changed.append(
+                    old._replace(
+                        sequence=self._sequence, version=version, updated_at=now, deleted=True
+                    )
+                )
+        self._write(profile, entity, changed)
+
+    def _write(
+        self,
+        profile: str,
+        entity: str,
+        records: Iterable[Record],
+        *,
+        renamed: Iterable[str] = (),
+    ) -> None:
+        """Store records; `renamed` are ids whose row has another source or external key so far."""
+        self._db.executemany("DELETE FROM records WHERE id = ?", [(id_,) for id_ in renamed])
         rows = [
             (
                 *(r.sequence, profile, entity, r.source, r.external_key, r.id),

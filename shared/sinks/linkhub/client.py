@@ -28,14 +28,35 @@ T = TypeVar("T")
 
 _WRITTEN = frozenset({"created", "updated", "unchanged"})
 _UPSERT_OUTCOMES = _WRITTEN | {"rejected"}
+VERSION_CONFLICT = "version_conflict"
+"""The code of a rejection because the record is not at the version the write named."""
+ALREADY_LINKED = "already_linked"
+"""The code of a rejection because a record, or a key, belongs to another one already."""
+NATIVE = "linkhub"
+"""The source of records that people made in LinkHub itself."""
+
 _DELETE_OUTCOMES = frozenset({"deleted", "missing"})
 
 
 class UpsertInput(NamedTuple):
-    """One record to write; `fields` is a JSON object, already encoded."""
+    """One record to write; `fields` is a JSON object, already encoded.
+
+    `id`: that record is meant, and gets this external key; '' for the one that has the key.
+    `if_version`: the write is only for a record of this version, 0 for one that is not there, None
+    for any.
+    """
 
     external_key: str
     fields: str
+    id: str = ""
+    if_version: int | None = None
+
+    def to_json(self) -> str:
+        """Return the wire form."""
+        more = f',"id":{json.dumps(self.id)}' if self.id else ""
+        if self.if_version is not None:
+            more += f',"ifVersion":{self.if_version}'
+        return f'{{"externalKey":{json.dumps(self.external_key)},"fields":{self.fields}{more}}}'
 
 
 class Rejection(NamedTuple):
@@ -53,6 +74,10 @@ class UpsertResult(NamedTuple):
     id: str
     outcome: str
     rejections: tuple[Rejection, ...]
+
+    def is_refused(self, code: str) -> bool:
+        """Whether it was rejected with this code."""
+        return any(rejection.code == code for rejection in self.rejections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +144,7 @@ class LinkHubClient:
         in the job this is, so that an equal batch sent later on purpose is not taken for a repeat.
         """
         for number, batch in enumerate(_batches(inputs)):
-            listed = ",".join(
-                f'{{"externalKey":{json.dumps(item.external_key)},"fields":{item.fields}}}'
-                for item in batch
-            )
+            listed = ",".join(item.to_json() for item in batch)
             body = f'{{"source":{json.dumps(source)},"inputs":[{listed}]}}'.encode()
             digest = hashlib.sha256(f"{salt}|{entity}|{number}|".encode() + body).hexdigest()
             answer = self._post(f"{entity}/batch/upsert", body, {"Idempotency-Key": digest})
@@ -199,7 +221,7 @@ def _batches(inputs: Sequence[UpsertInput]) -> Iterator[list[UpsertInput]]:
     size = 0
     for item in inputs:
         # an external key may grow sixfold as JSON
-        item_size = len(item.fields.encode()) + 6 * len(item.external_key) + 40
+        item_size = len(item.fields.encode()) + 6 * len(item.external_key) + 6 * len(item.id) + 70
         if batch and (len(batch) == MAX_INPUTS or size + item_size > MAX_BYTES):
             yield batch
             batch, size = [], 0

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.sandbox.linkhub.batches import Input
 from local.sandbox.linkhub.records import Records
 from shared.domain.linkhub import ENTITIES
 from tests.sandbox_kit import Running
@@ -178,7 +179,7 @@ def test_feed_of_changes(linkhub: httpx.Client) -> None:
         (b'{"inputs": []}', 422),
         (b'{"source": "", "inputs": []}', 422),
         (b'{"source": "s", "inputs": [{"externalKey": 5, "fields": {}}]}', 422),
-        (b'{"source": "s", "inputs": [{"externalKey": "a", "fields": {}, "id": "x"}]}', 422),
+        (b'{"source": "s", "inputs": [{"externalKey": "a", "fields": {}, "color": "x"}]}', 422),
         (b'{"source": "s", "inputs": [' + b",".join([b"{}"] * 501) + b"]}", 413),
         (b'{"source": "s", "inputs": []}' + b" " * 5_000_000, 413),
         (b'{"source": "s", "inputs": []}', 200),
@@ -228,7 +229,7 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
     for round_number in range(2):
         records = Records(tmp_path / "linkhub.db")
         fields = {"name": "A", "status": "LATE", "budget": str(round_number)}
-        results = records.upsert("p", "initiatives", "s", [("deals/1", fields)])
+        results = records.upsert("p", "initiatives", "s", [Input("deals/1", fields)])
         records.close()
     assert results[0].outcome == "updated"
     db = sqlite3.connect(tmp_path / "linkhub.db")
