@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from shared.domain.changes import Change, Upsert
-from shared.domain.checkpoints import SavedCheckpoint
+from shared.domain.checkpoints import Checkpoint, SavedCheckpoint, Stage
 from shared.domain.ids import new_id
-from shared.domain.jobs import Job
+from shared.domain.jobs import Job, JobStatus
 from shared.domain.links import RecordLink
 from shared.domain.mapping import FieldMapping, RecordMapper
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
-from shared.ports.sink import WriteResult
+from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.linkhub import LinkHubClient, LinkHubSink
 from shared.store.database import Database
 from shared.store.tables import metadata
 from tests.factories import NOW, make_instance, make_job, make_profile, make_saved
+from tests.fakes import PowerCutError
 from tests.sandbox_kit import Running
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Bench:
         self.database = database
         self.running = running
         self.opened_uows = 0
+        self._writes_left: int | None = None
         self._sinks: list[LinkHubSink] = []
         profile = make_profile(subject=new_id())
         self.instance = make_instance(profile_id=profile.id, provider="fake")
@@ -106,6 +109,10 @@ class Bench:
     @contextmanager
     def open_uow(self, *, read_only: bool = False) -> Iterator[UnitOfWork]:
         """Open a unit of work, and count it while it is open."""
+        if not read_only and self._writes_left is not None:
+            if self._writes_left == 0:
+                raise PowerCutError
+            self._writes_left -= 1
         with self.database.open_uow(read_only=read_only) as uow:
             self.opened_uows += 1
             try:
@@ -118,6 +125,7 @@ class Bench:
         *,
         mapper: RecordMapper | None = None,
         transport: httpx.BaseTransport | None = None,
+        approved: bool = False,
     ) -> LinkHubSink:
         """Return the present run's sink; it has taken the scope."""
         sink = LinkHubSink(
@@ -129,6 +137,7 @@ class Bench:
             mapper=mapper or make_mapper(),
             lease_until=lambda: NOW + LEASE,
             now=lambda: NOW,
+            approved=approved,
         )
         self._sinks.append(sink)
         sink.begin("deals", sink.load("deals") or self.saved())
@@ -139,12 +148,64 @@ class Bench:
         for sink in self._sinks:
             sink.close()
 
-    def sync(self, *changes: Change, mapper: RecordMapper | None = None) -> WriteResult:
+    def set_policies(self, **policies: Any) -> None:
+        """Let the sinks to come follow these policies."""
+        self.instance = replace(self.instance, policies=policies)
+
+    def cut_after(self, *, writes: int | None) -> None:
+        """Cut the power before what would be the next but that many transaction that writes."""
+        self._writes_left = writes
+
+    def sync(
+        self, *changes: Change, mapper: RecordMapper | None = None, approved: bool = False
+    ) -> WriteResult:
         """Write and commit one batch with a sink of its own."""
-        sink = self.sink(mapper=mapper)
+        sink = self.sink(mapper=mapper, approved=approved)
         result = sink.write("deals", changes)
         sink.commit("deals", self.saved(tally=result.tally))
         return result
+
+    def next_job(self, **values: Any) -> Job:
+        """End the job, whose run did all it could, and run another one."""
+        with self.open_uow() as uow:
+            uow.jobs.finish(self.job.id, self.run_id, status=JobStatus.SUCCESS, now=NOW)
+            self.job = make_job(instance_id=self.instance.id, **values)
+            uow.jobs.add(self.job)
+            uow.commit()
+        return self.claim()
+
+    def read_all(
+        self,
+        *pages: Sequence[Change],
+        total: int | None = None,
+        unread: frozenset[str] = frozenset(),
+        approved: bool = False,
+    ) -> FinishResult:
+        """Bring a full read of `deals` in, page by page, as the engine does, and settle it.
+
+        `total` is what the source counted, by default as many as it showed.
+        """
+        sink = self.sink(approved=approved)
+        saved = self.saved()
+        sink.begin("deals", saved)
+        for number, page in enumerate(pages, start=1):
+            tally = saved.tally + sink.write("deals", page).tally
+            is_last = number == len(pages)
+            saved = replace(
+                saved,
+                checkpoint=Checkpoint(resume=None if is_last else number),
+                stage=Stage.READ if is_last else Stage.READING,
+                tally=tally,
+            )
+            sink.commit("deals", saved)
+        shown = {change.key for page in pages for change in page if isinstance(change, Upsert)}
+        saved = replace(
+            saved,
+            stage=Stage.FINISHED,
+            totals={"deals": len(shown) if total is None else total},
+            unread=unread,
+        )
+        return sink.finish("deals", saved, saved.totals)
 
     def saved(self, **values: Any) -> SavedCheckpoint:
         return make_saved(job_id=self.job.id, **values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -43,7 +43,8 @@ class SavedCheckpoint:
     """A checkpoint as a sink keeps it: with the set-up, the job and the counts it belongs to.
 
     `tally` counts this job's records of the scope up to here, so that a log written from it is
-    right after any crash; `totals` are the rows the source counted so far, by stream.
+    right after any crash; `totals` are the rows the source counted so far, by stream; `unread` are
+    the streams of which it could not hand over every record: what was not seen of them may exist.
     """
 
     checkpoint: Checkpoint
@@ -53,9 +54,16 @@ class SavedCheckpoint:
     job_id: str
     tally: Tally
     totals: Mapping[str, int] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
     def moved(
-        self, *, checkpoint: Checkpoint, stage: Stage, tally: Tally, totals: Mapping[str, int]
+        self,
+        *,
+        checkpoint: Checkpoint,
+        stage: Stage,
+        tally: Tally,
+        totals: Mapping[str, int],
+        unread: Iterable[str] = (),
     ) -> Self:
         """Return the checkpoint after one more page of the same job."""
         return replace(
@@ -64,6 +72,7 @@ class SavedCheckpoint:
             stage=stage,
             tally=tally,
             totals={**self.totals, **totals},
+            unread=self.unread.union(unread),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +86,7 @@ class SavedCheckpoint:
             "jobId": self.job_id,
             "tally": self.tally.to_json(),
             "totals": dict(self.totals),
+            "unread": sorted(self.unread),
         }
 
     @classmethod
@@ -90,4 +100,5 @@ class SavedCheckpoint:
             job_id=data["jobId"],
             tally=Tally.from_json(data["tally"]),
             totals=data.get("totals", {}),
+            unread=frozenset(data.get("unread", ())),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from shared.domain.links import RecordLink, check_external_id
 from shared.store.lists import chunks
@@ -51,6 +51,57 @@ class SqlLinkRepository:
             check_external_id(link.external_id)
         upsert(self._session, links, [to_row(link) for link in new], key=_KEY, update=_UPDATED)
 
+    def mark_seen(
+        self, instance_id: str, stream: str, external_ids: Iterable[str], *, job_id: str
+    ) -> None:
+        """Note that the full read this job began has seen these records."""
+        for chunk in chunks(dict.fromkeys(external_ids)):
+            self._session.run(
+                update(links)
+                .where(
+                    links.c.instance_id == instance_id,
+                    links.c.stream == stream,
+                    links.c.external_id.in_(chunk),
+                )
+                .values(seen_job_id=job_id)
+            )
+
+    def count_live(self, instance_id: str) -> int:
+        """Return how many records of an instance LinkHub has."""
+        return self._count(links.c.instance_id == instance_id)
+
+    def count_seen(self, instance_id: str, stream: str, *, job_id: str) -> int:
+        """Return how many of a stream's live records that job's full read has seen."""
+        return self._count(
+            links.c.instance_id == instance_id,
+            links.c.stream == stream,
+            links.c.seen_job_id == job_id,
+        )
+
+    def count_unseen(self, instance_id: str, stream: str, *, job_id: str) -> int:
+        """Return how many of a stream's live records that job's full read has not seen."""
+        return self._count(*_unseen(instance_id, stream, job_id))
+
+    def list_unseen(
+        self, instance_id: str, stream: str, *, job_id: str, after: str, limit: int
+    ) -> Sequence[RecordLink]:
+        """Return the first of them whose external id comes after `after`, in that order."""
+        rows = self._session.all(
+            select(*_COLUMNS)
+            .where(*_unseen(instance_id, stream, job_id), links.c.external_id > after)
+            .order_by(links.c.external_id)
+            .limit(limit)
+        )
+        return [from_row(RecordLink, row) for row in rows]
+
+    def _count(self, *conditions: ColumnElement[bool]) -> int:
+        counted = self._session.first(
+            select(func.count().label("counted"))
+            .select_from(links)
+            .where(*conditions, links.c.deleted_at.is_(None))
+        )
+        return int(counted["counted"]) if counted is not None else 0
+
     def mark_deleted(
         self, instance_id: str, stream: str, external_ids: Iterable[str], *, now: datetime
     ) -> None:
@@ -66,3 +117,12 @@ class SqlLinkRepository:
                 )
                 .values(deleted_at=now, updated_at=now)
             )
+
+
+def _unseen(instance_id: str, stream: str, job_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        links.c.instance_id == instance_id,
+        links.c.stream == stream,
+        links.c.deleted_at.is_(None),
+        links.c.seen_job_id != job_id,
+    )

@@ -191,6 +191,11 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
     uow.checkpoints.get(instance.id, "deals", "import")
     uow.links.save_many([make_link(instance.id, "1"), make_link(instance.id, "2")])
     uow.links.get_many(instance.id, "deals", ["1", "2"])
+    uow.links.mark_seen(instance.id, "deals", ["1"], job_id=job.id)
+    uow.links.count_live(instance.id)
+    uow.links.count_seen(instance.id, "deals", job_id=job.id)
+    uow.links.count_unseen(instance.id, "deals", job_id=job.id)
+    uow.links.list_unseen(instance.id, "deals", job_id=job.id, after="", limit=5)
     uow.links.mark_deleted(instance.id, "deals", ["1"], now=NOW)
     uow.generations.add("", "dbo.flights", 1, 10, job.id, now=NOW)
     uow.audit.add(
