@@ -36,17 +36,22 @@ class FakeDeal:
     modified: int
     archived: int | None = None
     values: dict[str, str | None] = field(default_factory=dict)
+    links: dict[str, list[str]] = field(default_factory=dict)
 
     def to_json(self, names: list[str]) -> dict[str, Any]:
         own = {
             "hs_object_id": str(self.id),
             "hs_lastmodifieddate": to_iso(self.modified),
+            "lastmodifieddate": to_iso(self.modified),
             "dealname": f"Deal {self.id}",
             "amount": "",
             **self.values,
         }
         known = [name for name in names if name in own or name in PROPERTIES]
-        data = {"id": str(self.id), "properties": {name: own.get(name) for name in known}}
+        data: dict[str, Any] = {
+            "id": str(self.id),
+            "properties": {name: own.get(name) for name in known},
+        }
         if self.archived is not None:
             data["archivedAt"] = to_iso(self.archived)
         return data
@@ -55,7 +60,9 @@ class FakeDeal:
 class FakeHubSpot(httpx.BaseTransport):
     """Serves deals by list, search and batch read; keeps the requests; `meddle` runs before each.
 
-    Searches page by counting, as HubSpot's do, and refuse to go beyond 10,000 results.
+    Searches page by counting, as HubSpot's do, and refuse to go beyond 10,000 results. What `deals`
+    are is told by whoever asks: the same records are its companies and contacts. `links_listed` is
+    how many associations of a record the list shows, and a batch read of them gives a page.
     """
 
     def __init__(self, *deals: FakeDeal) -> None:
@@ -67,6 +74,15 @@ class FakeHubSpot(httpx.BaseTransport):
         self.meddle: Callable[[httpx.Request], None] = lambda _request: None
         self.unreadable: dict[str, str] = {}
         self.page_size = 200
+        self.pipelines: list[dict[str, Any]] = [
+            {
+                "id": "default",
+                "label": "Sales",
+                "stages": [{"id": "closedwon", "label": "Won", "metadata": {"probability": "1.0"}}],
+            }
+        ]
+        self.owners: list[dict[str, Any]] = []
+        self.links_listed = 100
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.read() or b"{}")
@@ -76,13 +92,19 @@ class FakeHubSpot(httpx.BaseTransport):
         path, params = request.url.path, request.url.params
         if path.endswith("/search"):
             answer = self._search(body)
+        elif "/associations/" in path:
+            answer = self._links(path.split("/")[-3], body)
         elif path.endswith("/batch/read"):
             answer = self._batch(body)
             status = 207 if answer.get("errors") else 200
         elif "/properties/" in path:
             answer = {"results": self.properties}
         elif path.startswith("/account-info"):
-            answer = {"portalId": 4711}
+            answer = {"portalId": 4711, "timeZone": "US/Eastern"}
+        elif "/pipelines/" in path:
+            answer = {"results": self.pipelines}
+        elif "/owners" in path:
+            answer = self._owners(params)
         else:
             answer = self._list(params)
         date = NOW.strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -95,14 +117,57 @@ class FakeHubSpot(httpx.BaseTransport):
         page = rest[: min(int(params["limit"]), self.page_size)]
         names = params["properties"].split(",")
         answer: dict[str, Any] = {"results": [deal.to_json(names) for deal in page]}
+        for deal, data in zip(page, answer["results"], strict=True):
+            for other in filter(None, params.get("associations", "").split(",")):
+                if deal.links.get(other):
+                    data.setdefault("associations", {})[other] = self._listed(deal.links[other])
         if len(rest) > len(page):
             answer["paging"] = {"next": {"after": str(page[-1].id)}}
+        return answer
+
+    def _listed(self, ids: list[str]) -> dict[str, Any]:
+        shown = ids[: self.links_listed]
+        found: dict[str, Any] = {"results": [{"id": id_, "type": "a_to_b"} for id_ in shown]}
+        if len(ids) > len(shown):
+            found["paging"] = {"next": {"after": shown[-1]}}
+        return found
+
+    def _links(self, other: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert len(body["inputs"]) <= 1000
+        results = []
+        for item in body["inputs"]:
+            deal = self.deals.get(int(item["id"]))
+            ids = deal.links.get(other, []) if deal else []
+            start = int(item.get("after", 0))
+            shown = ids[start : start + self.links_listed]
+            found: dict[str, Any] = {
+                "from": {"id": item["id"]},
+                "to": [{"toObjectId": int(id_), "associationTypes": []} for id_ in shown],
+            }
+            if start + len(shown) < len(ids):
+                found["paging"] = {"next": {"after": str(start + len(shown))}}
+            if shown:
+                results.append(found)
+        return {"results": results}
+
+    def _owners(self, params: httpx.QueryParams) -> dict[str, Any]:
+        is_archived = params["archived"] == "true"
+        found = [o for o in self.owners if o.get("archived", False) == is_archived]
+        rest = [o for o in found if int(o["id"]) > int(params.get("after", 0))]
+        page = rest[: min(int(params["limit"]), self.page_size)]
+        answer: dict[str, Any] = {"results": page}
+        if len(rest) > len(page):
+            answer["paging"] = {"next": {"after": page[-1]["id"]}}
         return answer
 
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:
         found = [deal for deal in self.deals.values() if deal.archived is None]
         for rule in body["filterGroups"][0]["filters"]:
-            attribute = {"hs_lastmodifieddate": "modified", "hs_object_id": "id"}
+            attribute = {
+                "hs_lastmodifieddate": "modified",
+                "lastmodifieddate": "modified",
+                "hs_object_id": "id",
+            }
             value, name = int(rule["value"]), attribute[rule["propertyName"]]
             compare: dict[str, Callable[[int], bool]] = {
                 "GTE": lambda own, value=value: own >= value,  # type: ignore[misc]
@@ -153,8 +218,9 @@ def connect(server: httpx.BaseTransport, **arguments: Any) -> Connection:
 
 
 def read(server: httpx.BaseTransport, after: Checkpoint | None = None, **args: Any) -> list[Page]:
-    """Return all pages after a checkpoint."""
-    return list(connect(server, **args).read("deals", after))
+    """Return all pages after a checkpoint, of the deals or of another `scope`."""
+    scope = args.pop("scope", "deals")
+    return list(connect(server, **args).read(scope, after))
 
 
 def changes_of(pages: list[Page]) -> list[Change]:

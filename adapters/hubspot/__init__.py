@@ -1,4 +1,4 @@
-"""HubSpot deals to LinkHub initiatives.
+"""HubSpot's CRM: deals, companies and contacts, read and written; deals are initiatives.
 
 This module is what the catalogue needs; everything that speaks HTTP is loaded by `connect`.
 What the platform (never a customer) decides stands in `PLATFORM`.
@@ -15,14 +15,16 @@ from shared.domain.platform_options import PlatformOption
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
 
-DEALS = "deals"
+DEALS, COMPANIES, CONTACTS = "deals", "companies", "contacts"
+OWNERS, PIPELINES = "owners", "pipelines"
+STREAMS = (DEALS, COMPANIES, CONTACTS, OWNERS, PIPELINES)
 
 SPEC = ProviderSpec(
     slug="hubspot",
     name="HubSpot",
-    description="Deals of HubSpot CRM become initiatives of LinkHub.",
+    description="Deals of HubSpot CRM and initiatives of LinkHub, kept in step both ways.",
     categories=("CRM", "Sales"),
-    directions=(Direction.IMPORT,),
+    directions=(Direction.IMPORT, Direction.EXPORT, Direction.BIDIRECTIONAL),
     sink=SinkKind.LINKHUB,
     auth_type=AuthType.OAUTH2,
     docs_url="https://developers.hubspot.com/docs/api-reference/crm-deals-v3/guide",
@@ -30,8 +32,30 @@ SPEC = ProviderSpec(
     oauth_url="https://app.hubspot.com/oauth/authorize",
     oauth_scopes=("oauth", "crm.objects.deals.read", "crm.schemas.deals.read"),
 )
+"""The scopes are those no instance does without; see `OPTIONAL_SCOPES`."""
 
-_TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
+OPTIONAL_SCOPES = (
+    "crm.objects.deals.write",
+    "crm.schemas.deals.write",
+    "crm.objects.companies.read",
+    "crm.objects.companies.write",
+    "crm.schemas.companies.read",
+    "crm.schemas.companies.write",
+    "crm.objects.contacts.read",
+    "crm.objects.contacts.write",
+    "crm.schemas.contacts.read",
+    "crm.schemas.contacts.write",
+    "crm.objects.owners.read",
+)
+"""Asked for as `optional_scope`: an account whose plan has not all of them, or whose administrator
+refuses them to the app, connects all the same (developers.hubspot.com/docs/apps/
+developer-platform/build-apps/authentication/scopes).
+"""
+
+_DAY = {"type": "date", "zone": "UTC"}
+_MONEY = {"type": "decimal", "scale": 2}
+
+_DEAL_TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
     "dealstage": {
         "type": "value_map",
         "values": {
@@ -45,13 +69,21 @@ _TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
         },
         "default": "ON_TIME",
     },
-    "createdate": {"type": "date", "zone": "UTC"},
-    "closedate": {"type": "date", "zone": "UTC"},
-    "amount": {"type": "decimal", "scale": 2},
+    "createdate": _DAY,
+    "closedate": _DAY,
+    "amount": _MONEY,
 }
 """`dealstage` knows HubSpot's own sales pipeline; the stages of others are numbers the account gave
 them, so a mapping with a value map of its own is what such a customer wants.
 """
+
+_TRANSFORMS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    DEALS: _DEAL_TRANSFORMS,
+    COMPANIES: {"createdate": _DAY, "annualrevenue": _MONEY},
+    CONTACTS: {"createdate": _DAY},
+    OWNERS: {"createdAt": _DAY},
+    PIPELINES: {"createdAt": _DAY, "probability": _MONEY},
+}
 
 _FIELDS = {
     "dealname": "name",
@@ -76,6 +108,7 @@ OAUTH = OAuthSpec(
     token_url="{base_url}/oauth/{api_version}/token",  # noqa: S106  an address
     revoke_url="{base_url}/oauth/{api_version}/token/revoke",
     account_of=account_of,
+    extra={"optional_scope": " ".join(OPTIONAL_SCOPES)},
 )
 """The dated endpoints; HubSpot ends those of v1 in February 2027
 (developers.hubspot.com/changelog/v1-oauth-api-deprecation).
@@ -90,16 +123,16 @@ def connect(request: ConnectRequest) -> Connection:
 
 
 def default_transform(stream: str, external_field: str) -> Mapping[str, Any] | None:
-    """Return the transform of a deal's property where a mapping has none."""
-    return _TRANSFORMS.get(external_field) if stream == DEALS else None
+    """Return the transform of a field where a mapping has none."""
+    return _TRANSFORMS.get(stream, {}).get(external_field)
 
 
 def validate_mapping(mappings: Sequence[FieldMapping]) -> Sequence[tuple[str, str]]:
     """Return what is wrong with mappings beyond their types: streams HubSpot does not offer."""
     return [
-        (mapping.external_field, f"HubSpot offers {DEALS!r}, not {mapping.stream!r}.")
+        (mapping.external_field, f"HubSpot offers {', '.join(STREAMS)}, not {mapping.stream!r}.")
         for mapping in mappings
-        if mapping.stream != DEALS
+        if mapping.stream not in STREAMS
     ]
 
 

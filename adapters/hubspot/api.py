@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.hubspot.fields import MODIFIED
+from adapters.hubspot.objects import ObjectType
 from shared.errors import PermanentError, TransientError
-from shared.http.client import HttpClient
+from shared.http.client import HttpClient, RequestOptions
 from shared.http.rate import Rate
 
 LIST_LIMIT = 100
@@ -27,26 +27,26 @@ eight kilobytes is what common servers take for a whole request line.
 LONGEST_SEARCH = 3_000
 """Characters of a search's body (developers.hubspot.com/docs/guides/api/crm/search, limits)."""
 
+NOT_FOUND = "OBJECT_NOT_FOUND"
 _VERSION = re.compile(r"v3|20\d\d-\d\d")
-_NOT_FOUND = "OBJECT_NOT_FOUND"
 
-Deal = Mapping[str, Any]
+CrmObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some deals as HubSpot sent them; `after` is None on the last page.
+    """Some records as HubSpot sent them; `after` is None on the last page.
 
     `gone`: the ids of those that went away before their properties were read.
     """
 
-    deals: Sequence[Deal]
+    objects: Sequence[CrmObject]
     after: str | None
     gone: frozenset[str] = frozenset()
 
 
 class HubSpotApi:
-    """Deals and what describes them. `search_rate` holds the search's own limit."""
+    """Records and what describes them. `search_rate` holds the search's own limit."""
 
     def __init__(self, http: HttpClient, *, version: str, search_rate: Rate) -> None:
         if not _VERSION.fullmatch(version):
@@ -55,62 +55,93 @@ class HubSpotApi:
             )
         self.http = http
         self._search_rate = search_rate
-        dated = version != "v3"
-        self._deals = f"/crm/objects/{version}/deals" if dated else "/crm/v3/objects/deals"
-        self._properties = (
-            f"/crm/properties/{version}/deals" if dated else "/crm/v3/properties/deals"
-        )
-        self._pipelines = f"/crm/pipelines/{version}/deals" if dated else "/crm/v3/pipelines/deals"
-        self._account = f"/account-info/{version}/details"
+        self._version = version
 
-    def properties(self) -> Sequence[Any]:
-        """Return all deal properties that are not archived, as HubSpot describes them."""
-        answer = self.http.get_json(self._properties, params={"archived": "false"})
-        return _list_of(answer, "results")
+    def path(self, area: str, *rest: str) -> str:
+        """Return the address of something in an area of the CRM, such as `objects`."""
+        start = f"/crm/v3/{area}" if self._version == "v3" else f"/crm/{area}/{self._version}"
+        return "/".join((start, *rest))
 
-    def pipelines(self) -> Sequence[Any]:
-        """Return the deal pipelines with their stages."""
-        return _list_of(self.http.get_json(self._pipelines), "results")
+    def links_path(self, name: str, linked: str) -> str:
+        """Return where associations are read in batches; their numbered version is v4."""
+        if self._version == "v3":
+            return f"/crm/v4/associations/{name}/{linked}/batch/read"
+        return self.path("associations", name, linked, "batch", "read")
 
-    def account_id(self) -> str:
-        """Return the id of the account the credentials open, '' where they may not ask."""
-        answer = self.http.request("GET", self._account, ok=(200, 403, 404))
+    def properties(self, name: str) -> Sequence[Any]:
+        """Return all properties of a kind that are not archived, as HubSpot describes them."""
+        path = self.path("properties", name)
+        return list_of(self.http.get_json(path, params={"archived": "false"}), "results")
+
+    def create_property(self, name: str, description: Mapping[str, str | bool]) -> None:
+        """Add a property to all records of a kind; one of that name is a RefusedError (409)."""
+        self.http.request("POST", self.path("properties", name), json=description)
+
+    def pipelines(self, name: str) -> Sequence[Any]:
+        """Return the pipelines of a kind with their stages."""
+        return list_of(self.http.get_json(self.path("pipelines", name)), "results")
+
+    def owners(self, *, after: str | None = None, archived: bool = False) -> Batch:
+        """Return one page of the owners, of those who are no users any more where asked."""
+        params: dict[str, str | int] = {"limit": LIST_LIMIT, "archived": _flag(archived)}
+        if after is not None:
+            params["after"] = after
+        return _batch(self.http.get_json(self.path("owners"), params=params))
+
+    def account(self, *, rate: Rate | None = None) -> Mapping[str, Any]:
+        """Return the account the credentials open, {} where they may not ask."""
+        path = f"/account-info/{self._version}/details"
+        options: RequestOptions = {"ok": (200, 403, 404)}
+        if rate is not None:
+            options["rate"] = rate
+        answer = self.http.request("GET", path, **options)
         if not answer.is_success:
-            return ""
+            return {}
         try:
-            return str(json.loads(answer.content)["portalId"])
-        except (KeyError, TypeError, ValueError):
-            return ""
+            data = json.loads(answer.content)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
 
-    def list_deals(
+    def list_objects(
         self,
+        kind: ObjectType,
         properties: Sequence[str],
         *,
+        linked: Sequence[str] = (),
         after: str | None = None,
         archived: bool = False,
         limit: int = LIST_LIMIT,
     ) -> Batch:
         """Return one page of the list, which has no limit of its length.
 
-        Where the properties would make the URL too long, the deals are listed without them and
-        read in batches: two calls for a page instead of one.
+        With the records come their first associations with the `linked` kinds. Where the
+        properties would make the URL too long, the records are listed without them and read in
+        batches: two calls for a page instead of one.
         """
         names = ",".join(properties)
         is_long = len(names) > LONGEST_QUERY
         params: dict[str, str | int | bool] = {
             "limit": limit,
-            "archived": "true" if archived else "false",
-            "properties": MODIFIED if is_long else names,
+            "archived": _flag(archived),
+            "properties": kind.modified if is_long else names,
         }
+        if linked:
+            params["associations"] = ",".join(linked)
         if after is not None:
             params["after"] = after
-        batch = _batch(self.http.get_json(self._deals, params=params))
-        return self._filled(batch, properties) if is_long else batch
+        batch = _batch(self.http.get_json(self.path("objects", kind.name), params=params))
+        return self._filled(kind, batch, properties) if is_long else batch
 
-    def search_deals(
-        self, filters: Sequence[tuple[str, str, int]], *, sort: str, properties: Sequence[str]
+    def search_objects(
+        self,
+        kind: ObjectType,
+        filters: Sequence[tuple[str, str, int]],
+        *,
+        sort: str,
+        properties: Sequence[str],
     ) -> Batch:
-        """Return the first page of the deals that match all (property, operator, value) filters.
+        """Return the first page of the records that match all (property, operator, value) filters.
 
         `sort` is the property they stand in ascending order of. `after` only tells whether there
         is more; the adapter never pages by it. Where the properties would make the body too long,
@@ -131,76 +162,117 @@ class HubSpotApi:
         }
         is_long = len(json.dumps(body)) > LONGEST_SEARCH
         if is_long:
-            body["properties"] = [MODIFIED]
+            body["properties"] = [kind.modified]
+        path = self.path("objects", kind.name, "search")
         answer = self.http.request_json(
-            "POST", f"{self._deals}/search", json=body, repeatable=True, rate=self._search_rate
+            "POST", path, json=body, repeatable=True, rate=self._search_rate
         )
         batch = _batch(answer)
-        return self._filled(batch, properties) if is_long else batch
+        return self._filled(kind, batch, properties) if is_long else batch
 
-    def read_deals(self, ids: Sequence[str], properties: Sequence[str]) -> Mapping[str, Deal]:
-        """Return the live deals among `ids` by id.
+    def read_objects(
+        self,
+        kind: ObjectType,
+        keys: Sequence[str],
+        properties: Sequence[str],
+        *,
+        by: str = "",
+    ) -> Mapping[str, CrmObject]:
+        """Return the live records among `keys`, which are ids or values of the property `by`.
 
         Raise TransientError where HubSpot could not read one for another reason than its absence.
         """
-        found: dict[str, Deal] = {}
-        for start in range(0, len(ids), BATCH_LIMIT):
-            chunk = ids[start : start + BATCH_LIMIT]
-            body = {"inputs": [{"id": id_} for id_ in chunk], "properties": list(properties)}
-            answer = self.http.request_json(
-                "POST", f"{self._deals}/batch/read", json=body, repeatable=True
-            )
-            batch = _batch(answer)
-            for problem in _problems(answer):
-                if str(problem.get("category", "")) != _NOT_FOUND:
-                    what = str(problem.get("message") or problem.get("category") or "no reason")
-                    raise TransientError(
-                        f"HubSpot could not read some deals of a batch: {what[:200]}. "
-                        "Try again later."
-                    )
-            found |= {str(deal["id"]): deal for deal in batch.deals if "id" in deal}
+        found: dict[str, CrmObject] = {}
+        path = self.path("objects", kind.name, "batch", "read")
+        for start in range(0, len(keys), BATCH_LIMIT):
+            chunk = keys[start : start + BATCH_LIMIT]
+            body = {"inputs": [{"id": key} for key in chunk], "properties": list(properties)}
+            if by:
+                body |= {"idProperty": by, "properties": [*properties, by]}
+            answer = self.http.request_json("POST", path, json=body, repeatable=True)
+            check_missing(answer, kind.label.lower())
+            for data in _batch(answer).objects:
+                key = (data.get("properties") or {}).get(by) if by else data.get("id")
+                if key is not None:
+                    found[str(key)] = data
         return found
 
-    def _filled(self, batch: Batch, properties: Sequence[str]) -> Batch:
+    def write_objects(
+        self, kind: ObjectType, act: str, inputs: Sequence[Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        """Return the answer to a batch `act` (update, upsert or archive), {} where it has none.
+
+        All three leave the same behind when they are sent twice, so a lost answer is asked again.
+        """
+        path = self.path("objects", kind.name, "batch", act)
+        body = {"inputs": list(inputs)}
+        if act == "archive":
+            answer = self.http.request("POST", path, json=body, repeatable=True)
+            data = json.loads(answer.content) if answer.content else {}
+        else:
+            data = self.http.request_json("POST", path, json=body, repeatable=True)
+        return data if isinstance(data, dict) else {}
+
+    def _filled(self, kind: ObjectType, batch: Batch, properties: Sequence[str]) -> Batch:
         """Return the batch with all properties.
 
         The time of change stays the one the list or search gave: by it a read finds its place.
         """
-        ids = [str(deal["id"]) for deal in batch.deals if "id" in deal]
-        found = self.read_deals(ids, properties)
+        ids = [str(data["id"]) for data in batch.objects if "id" in data]
+        found = self.read_objects(kind, ids, properties)
         return Batch(
-            deals=[_merged(deal, found.get(str(deal.get("id")), {})) for deal in batch.deals],
+            objects=[_merged(data, found.get(str(data.get("id")), {})) for data in batch.objects],
             after=batch.after,
             gone=frozenset(ids) - found.keys(),
         )
 
 
-def _merged(deal: Deal, full: Deal) -> Deal:
-    return {
-        **deal,
-        "properties": {**(full.get("properties") or {}), **(deal.get("properties") or {})},
-    }
+def check_missing(answer: Any, what: str) -> None:
+    """Raise TransientError where a batch read left out something that is there."""
+    for problem in problems_of(answer):
+        if str(problem.get("category", "")) != NOT_FOUND:
+            text = str(problem.get("message") or problem.get("category") or "no reason")
+            raise TransientError(
+                f"HubSpot could not read some {what} of a batch: {text[:200]}. Try again later."
+            )
 
 
-def _batch(answer: Any) -> Batch:
-    deals = [deal for deal in _list_of(answer, "results") if isinstance(deal, Mapping)]
-    paging = answer.get("paging")
-    following = paging.get("next") if isinstance(paging, Mapping) else None
-    after = following.get("after") if isinstance(following, Mapping) else None
-    return Batch(deals=deals, after=str(after) if after not in (None, "") else None)
-
-
-def _problems(answer: Any) -> Iterator[Mapping[str, Any]]:
+def problems_of(answer: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the errors of a batch answer: with 207 some inputs failed, and the rest did not."""
-    errors = answer.get("errors")
+    errors = answer.get("errors") if isinstance(answer, Mapping) else None
     if isinstance(errors, list):
         yield from (error for error in errors if isinstance(error, Mapping))
 
 
-def _list_of(answer: Any, name: str) -> Sequence[Any]:
+def list_of(answer: Any, name: str) -> Sequence[Any]:
+    """Return a list an answer must have."""
     found = answer.get(name) if isinstance(answer, Mapping) else None
     if not isinstance(found, list):
         raise PermanentError(
             f"HubSpot's answer has no list {name!r}. Check the base URL and the API version."
         )
     return found
+
+
+def after_of(answer: Mapping[str, Any]) -> str | None:
+    """Return the cursor of the next page, None on the last one."""
+    paging = answer.get("paging")
+    following = paging.get("next") if isinstance(paging, Mapping) else None
+    after = following.get("after") if isinstance(following, Mapping) else None
+    return str(after) if after not in (None, "") else None
+
+
+def _batch(answer: Any) -> Batch:
+    objects = [data for data in list_of(answer, "results") if isinstance(data, Mapping)]
+    return Batch(objects=objects, after=after_of(answer))
+
+
+def _merged(data: CrmObject, full: CrmObject) -> CrmObject:
+    return {
+        **data,
+        "properties": {**(full.get("properties") or {}), **(data.get("properties") or {})},
+    }
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001  it is about nothing else
+    return "true" if value else "false"

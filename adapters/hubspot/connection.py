@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from datetime import UTC, datetime
 
-from adapters.hubspot import DEALS
+from adapters.hubspot import DEALS, OWNERS, PIPELINES, STREAMS
 from adapters.hubspot.api import HubSpotApi
-from adapters.hubspot.failures import classify
-from adapters.hubspot.fields import MODIFIED, to_fields, to_record
-from adapters.hubspot.reader import DealReader
-from shared.domain.changes import Change, Delete, Page, Upsert
+from adapters.hubspot.budget import AccountBudget
+from adapters.hubspot.failures import MissingScopesError, classifier
+from adapters.hubspot.fields import label_fields, link_fields, to_fields, with_options
+from adapters.hubspot.lists import FIELDS, ListReader
+from adapters.hubspot.objects import OBJECTS, ObjectType
+from adapters.hubspot.reader import ObjectReader
+from adapters.hubspot.records import Records
+from adapters.hubspot.writer import ObjectWriter
+from shared.domain.changes import Change, Page
 from shared.domain.checkpoints import Checkpoint
-from shared.domain.fields import Field, FieldType, Option
+from shared.domain.fields import Field
 from shared.domain.providers import Stream
-from shared.errors import PermanentError
+from shared.errors import PermanentError, SyncError
 from shared.http.auth import BearerAuth, token_source
 from shared.http.client import HttpClient
 from shared.http.rate import HeaderBudget, Pace
@@ -29,12 +34,24 @@ _LONGEST_OVERLAP = 7 * 24 * 3600
 
 
 class HubSpotConnection:
-    """The deals of one account. Used by one thread at a time."""
+    """The CRM of one account. Used by one thread at a time."""
 
     def __init__(self, request: ConnectRequest) -> None:
         options = request.options
         self._selection = request.selection
         self._overlap_ms = _overlap_ms(options)
+        self._zone: str | None = None
+        self._budget = AccountBudget(
+            HeaderBudget(
+                limit_header="X-HubSpot-RateLimit-Max",
+                remaining_header="X-HubSpot-RateLimit-Remaining",
+                interval_header="X-HubSpot-RateLimit-Interval-Milliseconds",
+                sleep=request.sleep,
+                longest=5 if request.interactive else 60,
+            ),
+            zone_of=self._find_zone,
+            now=lambda: self._http.server_time or datetime.now(UTC),
+        )
         self._http = HttpClient(
             name="HubSpot",
             base_url=options.get("base_url") or BASE_URL,
@@ -44,14 +61,8 @@ class HubSpotConnection:
             allow_private_hosts=request.allow_private_hosts,
             transport=request.transport,
             secrets=tuple(request.credentials.values.values()),
-            classify=classify,
-            rate=HeaderBudget(
-                limit_header="X-HubSpot-RateLimit-Max",
-                remaining_header="X-HubSpot-RateLimit-Remaining",
-                interval_header="X-HubSpot-RateLimit-Interval-Milliseconds",
-                sleep=request.sleep,
-                longest=5 if request.interactive else 60,
-            ),
+            classify=classifier(self._budget.until_reset),
+            rate=self._budget,
         )
         self._api = HubSpotApi(
             self._http,
@@ -61,90 +72,92 @@ class HubSpotConnection:
 
     def check(self) -> CheckResult:
         """Read one deal, which is what the credentials must allow; name the account if they may."""
-        self._api.list_deals([MODIFIED], limit=1)
-        account = self._api.account_id()
+        deals = OBJECTS[DEALS]
+        self._api.list_objects(deals, [deals.modified], limit=1)
+        account = str(self._api.account().get("portalId") or "")
         label = f"HubSpot account {account}" if account else "HubSpot"
         return CheckResult(account=account, label=label)
 
     def discover(self) -> Sequence[Stream]:
-        """Return the deals with their properties, custom ones included."""
-        fields = to_fields(self._api.properties())
-        return (Stream(name=DEALS, label="Deals", fields=self._with_options(fields)),)
+        """Return the streams the account granted, with their properties, custom ones included."""
+        fields: dict[str, tuple[Field, ...]] = {}
+        for name in OBJECTS:
+            try:
+                fields[name] = to_fields(self._api.properties(name))
+            except MissingScopesError:
+                if name == DEALS:
+                    raise
+        streams = [
+            Stream(name=name, label=kind.label, fields=self._all_fields(kind, fields))
+            for name, kind in OBJECTS.items()
+            if name in fields
+        ]
+        try:
+            self._api.owners()
+        except MissingScopesError:
+            pass
+        else:
+            streams.append(Stream(name=OWNERS, label="Owners", fields=FIELDS[OWNERS]))
+        return [*streams, Stream(name=PIPELINES, label="Stages of deals", fields=FIELDS[PIPELINES])]
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
         """Yield the pages after the checkpoint.
 
-        Raise PermanentError where a property that is wanted does not exist any more: HubSpot
-        would leave it out without a word, and LinkHub's field would be emptied.
+        Raise PermanentError where a property that is wanted does not exist any more.
         """
-        _require_deals(scope)
-        reader = DealReader(
-            self._api,
-            stream=DEALS,
-            properties=self._wanted_properties(),
-            overlap_ms=self._overlap_ms,
-        )
+        _require_stream(scope)
+        if scope in FIELDS:
+            yield from self._list(scope).read(checkpoint)
+            return
+        reader = ObjectReader(self._api, records=self._records(scope), overlap_ms=self._overlap_ms)
         yield from reader.read(checkpoint)
 
     def get(self, stream: str, keys: Sequence[str]) -> Sequence[Change]:
-        """Return the deals of these ids as they are now, in that order."""
-        _require_deals(stream)
-        wanted = (*self._wanted_properties(), MODIFIED)
-        ids = [key for key in dict.fromkeys(keys) if key.isascii() and key.isdecimal()]
-        found = self._api.read_deals(ids, wanted)
-        return [
-            Upsert(stream, key, to_record(found[key], wanted))
-            if key in found
-            else Delete(stream, key)
-            for key in keys
-        ]
+        """Return the records under these keys as they are now, in that order."""
+        _require_stream(stream)
+        source = self._list(stream) if stream in FIELDS else self._records(stream)
+        return source.get(keys)
 
-    def push(self, stream: str, changes: Sequence[Change]) -> Iterator[PushResult]:  # noqa: ARG002
-        """Raise PermanentError: nothing is ever written to HubSpot."""
-        raise PermanentError(
-            "HubSpot is import only: deals are read, never written. Choose the direction import."
-        )
+    def push(self, stream: str, changes: Sequence[Change]) -> Iterator[PushResult]:
+        """Write deals, companies or contacts; see `ObjectWriter`."""
+        _require_stream(stream)
+        if stream in FIELDS:
+            raise PermanentError(
+                f"HubSpot's {stream} are read, never written: map {', '.join(OBJECTS)} instead."
+            )
+        return ObjectWriter(self._api, OBJECTS[stream]).push(changes)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def _wanted_properties(self) -> tuple[str, ...]:
-        existing = [field.name for field in to_fields(self._api.properties())]
-        if DEALS not in self._selection:
-            return tuple(existing)
-        wanted = tuple(self._selection[DEALS])
-        gone = sorted(set(wanted) - set(existing))
-        if gone:
-            raise PermanentError(
-                f"HubSpot has no deal property named {', '.join(gone)} (any more). "
-                "Remove it from the mapping, or restore it in HubSpot."
-            )
-        return wanted
+    def _records(self, stream: str) -> Records:
+        return Records(self._api, OBJECTS[stream], self._selection.get(stream))
 
-    def _with_options(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
-        """Give `dealstage` and `pipeline` options from the pipelines where they have none."""
-        bare = {
-            field.name
-            for field in fields
-            if field.name in {"dealstage", "pipeline"} and not field.options
-        }
-        if not bare:
-            return fields
-        options: dict[str, tuple[Option, ...]] = {"dealstage": (), "pipeline": ()}
-        for pipeline in self._api.pipelines():
-            label = str(pipeline.get("label", ""))
-            options["pipeline"] += (Option(value=str(pipeline["id"]), label=label),)
-            options["dealstage"] += tuple(
-                Option(value=str(stage["id"]), label=f"{stage.get('label', '')} ({label})")
-                for stage in pipeline.get("stages") or ()
-            )
-        return tuple(
-            replace(field, type=FieldType.ENUMERATION, options=options[field.name])
-            if field.name in bare
-            else field
-            for field in fields
-        )
+    def _list(self, stream: str) -> ListReader:
+        return ListReader(self._api, stream, self._selection.get(stream))
+
+    def _all_fields(
+        self, kind: ObjectType, known: Mapping[str, tuple[Field, ...]]
+    ) -> tuple[Field, ...]:
+        """Return a kind's properties and what else its records can show."""
+        own = known[kind.name]
+        links = link_fields(name for name in kind.linked if name in known)
+        if not kind.staged:
+            return (*own, *links)
+        pipelines = self._api.pipelines(kind.name)
+        staged = [name for name in kind.staged if name in {field.name for field in own}]
+        return (*with_options(own, pipelines), *label_fields(staged, pipelines), *links)
+
+    def _find_zone(self) -> str:
+        """Return the account's time zone, '' where HubSpot does not tell (now)."""
+        if self._zone is None:
+            self._zone = ""  # asking may itself be refused for the day's quota
+            try:
+                self._zone = str(self._api.account(rate=self._budget.burst).get("timeZone") or "")
+            except SyncError:
+                return ""
+        return self._zone
 
 
 def _overlap_ms(options: Mapping[str, str]) -> int:
@@ -156,6 +169,6 @@ def _overlap_ms(options: Mapping[str, str]) -> int:
     return int(text) * 1000
 
 
-def _require_deals(stream: str) -> None:
-    if stream != DEALS:
-        raise PermanentError(f"HubSpot has no stream {stream!r}; there is {DEALS!r}.")
+def _require_stream(stream: str) -> None:
+    if stream not in STREAMS:
+        raise PermanentError(f"HubSpot has no stream {stream!r}; it has {', '.join(STREAMS)}.")

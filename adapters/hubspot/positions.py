@@ -1,4 +1,4 @@
-"""Where a read of the deals stands: what a checkpoint's `resume` holds."""
+"""Where a read of records stands: what a checkpoint's `resume` holds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class Position:
 
     `since`: the watermark an incremental read started from, None for a full one. `started`:
     HubSpot's clock when the read began. `newest`: the latest change seen. `after`: the list's
-    cursor. `at`: SEARCH goes on from this time of change, TIES reads all deals of exactly it,
-    those with ids above `last_id`. `seen`: ids already given for `at`.
+    cursor. `at`: SEARCH goes on from this time of change, TIES reads all records of exactly it,
+    those with ids above `last_id`. `seen`: ids already given for `at`. `count`: how many records
+    the list gave so far, None once one came that could not be given.
     """
 
     phase: Phase
@@ -36,6 +37,7 @@ class Position:
     at: int = 0
     last_id: int = 0
     seen: tuple[str, ...] = ()
+    count: int | None = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON that `from_json` turns back into an equal value."""
@@ -48,5 +50,5 @@ class Position:
             return cls(**{**data, "phase": Phase(data["phase"]), "seen": tuple(data["seen"])})
         except (KeyError, TypeError, ValueError):
             raise PermanentError(
-                "The checkpoint of the HubSpot deals cannot be read. Start a full sync."
+                "The checkpoint of the HubSpot read cannot be read. Start a full sync."
             ) from None

@@ -38,9 +38,8 @@ def test_check_needs_no_right_to_the_account(second: httpx.Response) -> None:
 def described(**data: Any) -> Field:
     server = FakeHubSpot()
     server.properties = [{"name": "p", "label": "P", "type": "string", **data}]
-    [stream] = connect(server).discover()
-    [field] = stream.fields
-    return field
+    deals = connect(server).discover()[0]
+    return next(field for field in deals.fields if field.name == "p")
 
 
 @pytest.mark.parametrize(
@@ -86,21 +85,23 @@ def test_archived_properties_are_hidden() -> None:
     """A property in HubSpot's bin is no field."""
     server = FakeHubSpot()
     server.properties = [{"name": "old", "type": "string", "archived": True}]
-    assert connect(server).discover()[0].fields == ()
+    assert "old" not in [field.name for field in connect(server).discover()[0].fields]
 
 
 def test_stages_come_from_the_pipelines_where_the_property_has_none() -> None:
     """`dealstage` gets the stage ids of every pipeline, labelled with both names."""
     stages = [{"id": "s1", "label": "First"}, {"id": "s2", "label": "Second"}]
-    server = Script(
-        answer(200, results=[{"name": "dealstage", "type": "enumeration", "options": []}]),
-        answer(200, results=[{"id": "default", "label": "Sales", "stages": stages}]),
-    )
-    [field] = connect(server).discover()[0].fields
-    assert [(option.value, option.label) for option in field.options] == [
+    server = FakeHubSpot()
+    server.properties = [{"name": "dealstage", "type": "enumeration", "options": []}]
+    server.pipelines = [{"id": "default", "label": "Sales", "stages": stages}]
+    fields = {field.name: field for field in connect(server).discover()[0].fields}
+    assert [(option.value, option.label) for option in fields["dealstage"].options] == [
         ("s1", "First (Sales)"),
         ("s2", "Second (Sales)"),
     ]
+    labels = fields["dealstage.label"]
+    assert [option.value for option in labels.options] == ["First", "Second"]
+    assert labels.read_only
 
 
 def test_get_tells_for_each_key_whether_it_exists() -> None:
@@ -128,11 +129,12 @@ def test_an_answer_of_another_form_is_no_bug_of_ours(body: object) -> None:
         connect(script, selection={"deals": []}).get("deals", ["1"])
 
 
-def test_nothing_is_pushed() -> None:
-    """HubSpot is import only, and says so before anything is sent."""
+@pytest.mark.parametrize("stream", ["owners", "pipelines"])
+def test_people_and_stages_are_never_written(stream: str) -> None:
+    """They are set up in HubSpot; the message says what can be written."""
     server = FakeHubSpot()
-    with pytest.raises(PermanentError, match="import only"):
-        connect(server).push("deals", [Delete("deals", "1")])
+    with pytest.raises(PermanentError, match="deals, companies, contacts"):
+        connect(server).push(stream, [Delete(stream, "1")])
     assert server.requests == []
 
 
@@ -206,10 +208,10 @@ def test_options_are_checked(options: dict[str, str]) -> None:
 
 
 def test_another_stream_is_refused() -> None:
-    """The message names the stream there is."""
-    with pytest.raises(PermanentError, match="'deals'"):
-        next(connect(FakeHubSpot()).read("contacts", None))
-    wrong = FieldMapping(stream="contacts", external_field="x", entity="initiatives", field="name")
+    """The message names the streams there are."""
+    with pytest.raises(PermanentError, match="deals, companies"):
+        next(connect(FakeHubSpot()).read("tickets", None))
+    wrong = FieldMapping(stream="tickets", external_field="x", entity="initiatives", field="name")
     assert [name for name, _ in PROVIDER.validate_mapping([wrong])] == ["x"]
 
 
