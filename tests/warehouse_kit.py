@@ -181,6 +181,7 @@ def load_full(
     job_id: str = "job-1",
     page_size: int = 1_000,
     totals: Mapping[str, int] | None = None,
+    watermark: Any = None,
 ) -> tuple[list[WriteResult], FinishResult]:
     """Do what the engine does for a full load of these tables, page by page."""
     saved = saved_checkpoint(job_id=job_id)
@@ -193,7 +194,7 @@ def load_full(
             page = records[start : start + page_size]
             written.append(sink.write(SCOPE, upserts(stream, page)))
             sink.commit(SCOPE, replace(saved, checkpoint=Checkpoint(resume=[stream, start])))
-    read = replace(saved, stage=Stage.READ)
+    read = replace(saved, stage=Stage.READ, checkpoint=Checkpoint(watermark=watermark))
     sink.commit(SCOPE, read)
     counted = {stream: len(records) for stream, records in tables.items()}
     finished = sink.finish(

@@ -49,7 +49,6 @@ class Estate:
         PermanentError when a name it needs is somebody else's.
         """
         key = names.bounded_key(stream)
-        mine = [o for o in self.registry.list_all(connection) if o.stream == key]
         former = self.former(connection, stream)
         keeps_columns = former and self.policy(stream) is DriftPolicy.FREEZE
         name = self._live_name(connection, stream)
@@ -62,7 +61,7 @@ class Estate:
             table_name=staging,
             target_name=name,
             columns=list(former.values() if keeps_columns else BASE_COLUMNS),
-            generation=1 + max((owned.generation for owned in mine), default=0),
+            generation=self._next_generation(connection, key),
             repeats=repeats,
             job_id=job_id,
         )
@@ -84,7 +83,7 @@ class Estate:
             scope=names.bounded_key(scope),
             table_name=name,
             target_name=name,
-            generation=1,
+            generation=self._next_generation(connection, names.bounded_key(stream)),
             job_id=job_id,
         )
         self.registry.save(connection, owned)
@@ -167,6 +166,11 @@ class Estate:
                     f"The warehouse already has {name!r}, which LinkHub did not make and will not "
                     f"touch: rename it, or give this instance a table prefix."
                 )
+
+    def _next_generation(self, connection: Connection, key: str) -> int:
+        """Return a number no table of the stream has: one may have been set aside by an undo."""
+        mine = (o.generation for o in self.registry.list_all(connection) if o.stream == key)
+        return 1 + max(mine, default=0)
 
     def _live_name(self, connection: Connection, stream: str) -> str:
         key = names.bounded_key(stream)

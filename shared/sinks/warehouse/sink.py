@@ -28,7 +28,7 @@ from shared.domain.changes import Change
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.selections import DriftPolicy
 from shared.errors import PermanentError
-from shared.ports.sink import FinishResult, WriteResult
+from shared.ports.sink import FinishResult, RestoreResult, WriteResult
 from shared.sinks.warehouse.access.address import tell_at_connect
 from shared.sinks.warehouse.dialect import Dialect
 from shared.sinks.warehouse.errors import BrokenLoadError, translated
@@ -36,6 +36,7 @@ from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.registry import Registry, Role
+from shared.sinks.warehouse.restore import checkpoints_of, find_restoration, restore, restored_by
 from shared.sinks.warehouse.sqlite import SqliteDialect
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
 from shared.sinks.warehouse.swap import SwapRules, result_of, swap_in
@@ -166,6 +167,25 @@ class WarehouseSink:
             result = result_of(connection, self._estate, scope=scope, job_id=saved.job_id)
             connection.commit()
         self._seen.pop(scope, None)
+        return result
+
+    def restore_generations(self, target_job_id: str, *, undo_job_id: str) -> RestoreResult:
+        """Take the full load of a job back, in one transaction; see `Restorable`.
+
+        The generation before it is live again with the checkpoint it had when that load began,
+        whatever incremental syncs have changed since: the next one goes on from there and brings
+        it again. Where that checkpoint is not known, the next sync reads everything.
+        """
+        self._discard()
+        with self._transaction() as connection:
+            result = restored_by(connection, self._estate, undo_job_id)
+            if result is None:
+                found = find_restoration(connection, self._estate, job_id=target_job_id)
+                for scope, saved in checkpoints_of(found).items():
+                    self._states.take(connection, scope, saved)
+                restore(connection, self._estate, found, undo_job_id=undo_job_id)
+                result = restored_by(connection, self._estate, undo_job_id) or RestoreResult()
+            connection.commit()
         return result
 
     def close(self) -> None:

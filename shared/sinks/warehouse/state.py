@@ -153,6 +153,16 @@ class ScopeStates:
         if taken is None:
             raise _moved_on(scope)
 
+    def take(self, connection: Connection, key: str, saved: SavedCheckpoint | None) -> None:
+        """Make a scope, by its bounded key, this run's and set its checkpoint: others stop."""
+        table = self._table
+        columns = table.c
+        connection.execute(
+            update(table)
+            .where(columns.instance_id == self._instance_id, columns.scope == key)
+            .values(**self._values(saved), version=table.c.version + 1, run_id=self._run_id)
+        )
+
     def hold(self, connection: Connection, scope: str) -> None:
         """Lock the scope's row until the transaction ends; LeaseLostError if it is not ours."""
         self._write(connection, scope, {"updated_at": self._now()})

@@ -140,6 +140,7 @@ def _replace(
         _carry_on(connection, estate, owned, live.columns)
         if keeps:
             estate.hide(connection, live)
+            live.undone_by = ""
             dialect.rename(connection, live.table_name, kept_name)
             registry.retire(connection, live, name=kept_name)
         else:
@@ -154,8 +155,11 @@ def _replace(
 def _carry_on(
     connection: Connection, estate: Estate, owned: OwnedTable, before: Sequence[Column]
 ) -> None:
-    """Give the new table the columns that did not come any more, and the order they had."""
-    now = {column.field: column for column in owned.columns}
+    """Give the new table the columns that did not come any more.
+
+    They come last: what a row's hash is made of is the order of columns, NULLs at the end aside.
+    """
+    now = {column.field for column in owned.columns}
     used = {column.name.lower() for column in owned.columns}
     gone = [
         replace(column, has_vanished=True)
@@ -164,9 +168,7 @@ def _carry_on(
     ][: max(0, estate.dialect.max_columns - len(now))]
     if gone:
         estate.dialect.add(connection, owned.table_name, gone)
-    now |= {column.field: column for column in gone}
-    first = [now.pop(column.field) for column in before if column.field in now]
-    owned.columns[:] = [*first, *now.values()]
+        owned.columns += gone
 
 
 def load_of(owned: OwnedTable) -> TableLoad:
