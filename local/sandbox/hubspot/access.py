@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from local.sandbox.hubspot.errors import HubSpotError, error_body, rate_limit_body
+from local.sandbox.hubspot.kinds import KINDS
 
-SCOPES = frozenset({"crm.objects.deals.read", "crm.objects.owners.read", "crm.schemas.deals.read"})
+SCOPES = frozenset(
+    {
+        "crm.objects.owners.read",
+        *(
+            f"crm.{part}.{kind.name}.{right}"
+            for part in ("objects", "schemas")
+            for kind in KINDS
+            for right in ("read", "write")
+        ),
+    }
+)
+"""All there are here."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +49,8 @@ class Limits:
     burst_interval_ms: int = 10_000
     search_per_second: int = 5
     daily: int = 250_000
+    is_daily_enforced: bool = False
+    """Otherwise the daily limit is only told in headers."""
 
 
 class Window:
@@ -69,15 +83,26 @@ class Access:
     _searches: Window | None = None
     _served_today: int = 0
 
-    def check_token(self, text: str, scopes: tuple[str, ...]) -> None:
-        """Raise the 401 or 403 HubSpot would answer; any one of `scopes` is enough."""
+    def set_limits(self, limits: Limits) -> None:
+        """Put other limits in place; every window begins anew."""
+        self.limits = limits
+        self._bursts.clear()
+        self._searches = None
+        self._served_today = 0
+
+    def check_token(self, text: str) -> None:
+        """Raise the 401 HubSpot would answer."""
         token = self._find(text)
         if token is None or token.state == "revoked":
             raise HubSpotError(401, error_body(401))
         if token.state == "expired":
             body = error_body(401, "The OAuth token used to make this call expired.")
             raise HubSpotError(401, body | {"category": "EXPIRED_AUTHENTICATION"})
-        if not token.scopes.intersection(scopes):
+
+    def check_scopes(self, text: str, scopes: Sequence[str]) -> None:
+        """Raise the 403 HubSpot would answer; any one of `scopes` is enough."""
+        token = self._find(text)
+        if token is None or not token.scopes.intersection(scopes):
             body = error_body(
                 403,
                 "This app hasn't been granted all required scopes to make this call.",
@@ -101,8 +126,11 @@ class Access:
         token = self._find(text)
         bucket = token.bucket if token else ""
         window = self._bursts.setdefault(bucket or text, Window(self.clock))
-        left = window.take(limits.burst, limits.burst_interval_ms / 1000)
-        self._served_today += 1
+        is_used_up = limits.is_daily_enforced and self._served_today >= limits.daily
+        left = None
+        if not is_used_up:
+            left = window.take(limits.burst, limits.burst_interval_ms / 1000)
+        self._served_today += left is not None
         headers = {
             "X-HubSpot-RateLimit-Max": str(limits.burst),
             "X-HubSpot-RateLimit-Remaining": str(left or 0),
@@ -113,7 +141,8 @@ class Access:
             headers["X-HubSpot-RateLimit-Daily"] = str(limits.daily)
             headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(daily_left)
         if left is None:
-            raise HubSpotError(429, rate_limit_body("TEN_SECONDLY_ROLLING"), headers)
+            policy = "DAILY" if is_used_up else "TEN_SECONDLY_ROLLING"
+            raise HubSpotError(429, rate_limit_body(policy), headers)
         return headers
 
     def check_search(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from local.sandbox.hubspot.kinds import KINDS
 from local.sandbox.oauth.tokens import Account
 
 
@@ -35,11 +36,20 @@ HUBS = (
     ),
 )
 
+_PARTS = {
+    "crm.objects.{kind}.read": "Read {kind}",
+    "crm.objects.{kind}.write": "Create and change {kind}",
+    "crm.schemas.{kind}.read": "Read the properties and pipelines of {kind}",
+    "crm.schemas.{kind}.write": "Add properties to {kind}",
+}
+
 SCOPES = {
     "oauth": "Stay connected to the account",
-    "crm.objects.deals.read": "Read deals",
-    "crm.objects.deals.write": "Create and change deals",
     "crm.objects.owners.read": "Read the owners of records",
-    "crm.schemas.deals.read": "Read the properties and pipelines of deals",
+    **{
+        scope.format(kind=kind.name): text.format(kind=kind.name)
+        for kind in KINDS
+        for scope, text in _PARTS.items()
+    },
 }
 """What can be asked for, in HubSpot's names, and what the consent page says about it."""

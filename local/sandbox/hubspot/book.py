@@ -1,143 +1,158 @@
-"""The account's deals in the two orders they are asked for: by id and by last change."""
+"""The records of one object type, in the orders they are asked for: by id and by last change."""
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 
-from local.sandbox.hubspot.deals import Deal, recompute
-from local.sandbox.hubspot.schema import ALWAYS, DEFAULT, PIPELINES, PROPERTIES, STAGES
-
-_WRITABLE = {
-    name for name, item in PROPERTIES.items() if not (item.calculated or item.read_only)
-} - {"createdate"}
+from local.sandbox.hubspot.kinds import Kind
+from local.sandbox.hubspot.properties import PropertyBook
+from local.sandbox.hubspot.records import Record
 
 
-class DealBook:
-    """Live and archived deals. `version` grows with every change, so that answers can be kept."""
+class Book:
+    """Live and archived records, and the properties they have.
 
-    def __init__(self, deals: Iterable[Deal]) -> None:
-        self._live: dict[int, Deal] = {}
-        self._archived: dict[int, Deal] = {}
-        for deal in deals:
-            (self._live if deal.archived_ms is None else self._archived)[deal.id] = deal
-        self._last_ms = max((d.modified_ms for d in self._live.values()), default=0)
-        self._next_id = max((*self._live, *self._archived), default=9_000_000_000) + 1
+    `version` grows with every change, so that answers can be kept; `on_change` is told the ids.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        records: Iterable[Record],
+        *,
+        on_change: Callable[[Collection[int]], None] = lambda _: None,
+    ) -> None:
+        self.kind = kind
+        self.properties = PropertyBook(kind.properties)
         self.version = 0
-        self._sort()
-
-    def _sort(self) -> None:
-        self.version += 1
+        self._on_change = on_change
+        self._live: dict[int, Record] = {}
+        self._archived: dict[int, Record] = {}
+        for record in records:
+            (self._live if record.archived_ms is None else self._archived)[record.id] = record
         self._ids = {False: sorted(self._live), True: sorted(self._archived)}
-        self._recent = sorted(self._live.values(), key=attrgetter("modified_ms", "id"))
+        self._last_ms = max((r.modified_ms for r in self._live.values()), default=0)
+        self._next_id = max((*self._live, *self._archived), default=kind.first_id) + 1
+        self._recent: list[Record] = []
+        self._recent_version = -1
+        self._holders: dict[str, dict[str, int]] = {}
 
     def count(self, *, archived: bool = False) -> int:
-        """Return how many live (or archived) deals there are."""
+        """Return how many live (or archived) records there are."""
         return len(self._ids[archived])
 
-    def find(self, deal_id: str, *, archived: bool = False) -> Deal | None:
-        """Return one deal, None where there is none of that id."""
-        deals = self._archived if archived else self._live
-        return deals.get(int(deal_id)) if deal_id.isdigit() else None
+    def find(self, record_id: str, *, archived: bool = False) -> Record | None:
+        """Return one record, None where there is none of that id."""
+        records = self._archived if archived else self._live
+        return records.get(int(record_id)) if record_id.isdecimal() else None
 
-    def find_by(self, name: str, value: str) -> Deal | None:
-        """Return the live deal whose unique property `name` is `value`."""
-        return next((d for d in self._live.values() if d.properties.get(name) == value), None)
+    def find_by(self, name: str, value: str) -> Record | None:
+        """Return the live record whose unique property `name` is `value`, in any case of letters.
 
-    def page(self, *, after: int, limit: int, archived: bool) -> tuple[list[Deal], bool]:
-        """Return up to `limit` deals with ids above `after`, and whether there are more."""
+        The index is made when a property is first asked for.
+        """
+        holders = self._holders.get(name)
+        if holders is None:
+            pairs = ((r.properties.get(name), r.id) for r in self._live.values())
+            holders = self._holders[name] = {v.casefold(): i for v, i in pairs if v}
+        found = holders.get(value.casefold())
+        return None if found is None else self._live[found]
+
+    def page(self, *, after: int, limit: int, archived: bool) -> tuple[list[Record], bool]:
+        """Return up to `limit` records with ids above `after`, and whether there are more."""
         ids = self._ids[archived]
-        deals = self._archived if archived else self._live
+        records = self._archived if archived else self._live
         start = bisect_right(ids, after)
-        chosen = [deals[deal_id] for deal_id in ids[start : start + limit]]
+        chosen = [records[record_id] for record_id in ids[start : start + limit]]
         return chosen, start + limit < len(ids)
 
-    def modified_between(self, low: float, high: float) -> list[Deal]:
-        """Return the live deals last changed in [low, high] milliseconds, in that order."""
+    def modified_between(self, low: float, high: float) -> list[Record]:
+        """Return the live records last changed in [low, high] milliseconds, in that order."""
+        if self._recent_version != self.version:
+            self._recent = sorted(self._live.values(), key=attrgetter("modified_ms", "id"))
+            self._recent_version = self.version
         key = attrgetter("modified_ms")
         start = bisect_left(self._recent, low, key=key)
         return self._recent[start : bisect_right(self._recent, high, key=key)]
 
-    def all_live(self) -> list[Deal]:
-        """Return every live deal in id order."""
-        return [self._live[deal_id] for deal_id in self._ids[False]]
+    def all_live(self) -> list[Record]:
+        """Return every live record in id order."""
+        return [self._live[record_id] for record_id in self._ids[False]]
 
     def now_ms(self) -> int:
         """Return the time a change made now carries: never before the one of an earlier change."""
         return max(time.time_ns() // 1_000_000, self._last_ms + 1)
 
-    def change(
-        self,
-        *,
-        at_ms: int,
-        create: Iterable[Mapping[str, str | None]] = (),
-        patch: Iterable[tuple[str, Mapping[str, str | None]]] = (),
-        touch: int = 0,
-        archive: Iterable[str] = (),
-        restore: Iterable[str] = (),
-        purge: Iterable[str] = (),
-    ) -> list[str]:
-        """Carry out the changes, all of them at `at_ms`; return the ids of the created deals.
+    def create(self, values: Mapping[str, str], *, at_ms: int) -> Record:
+        """Return a new record; its id is higher than every other."""
+        record = Record(id=self._next_id, properties={}, created_ms=at_ms, modified_ms=at_ms)
+        self._next_id += 1
+        self._live[record.id] = record
+        self._ids[False].append(record.id)
+        self._set(record, {**self.kind.on_create, **values}, at_ms)
+        return record
 
-        `touch` gives the first so many deals a new hs_lastmodifieddate and nothing else. `purge`
-        removes without a trace. Nothing is changed where KeyError (no such deal) or ValueError
-        is raised.
-        """
-        creations = [self._checked(values, is_new=True) for values in create]
-        patches = [(self._live[int(key)], self._checked(values)) for key, values in patch]
-        gone = [self._live[int(key)] for key in archive]
-        back = [self._archived[int(key)] for key in restore]
-        purged = [int(key) for key in purge]
-        created = []
-        for values in creations:
-            created.append(str(self._next_id))
-            deal = Deal(id=self._next_id, properties={}, created_ms=at_ms, modified_ms=at_ms)
-            self._live[deal.id] = deal
-            patches.append((deal, {"dealtype": "newbusiness", **values}))
-            self._next_id += 1
-        patches += [(self._live[deal_id], {}) for deal_id in self._ids[False][:touch]]
-        for deal, values in patches:
-            _apply(deal, values, at_ms)
-        for deal in gone:
-            deal.archived_ms = at_ms
-            self._archived[deal.id] = self._live.pop(deal.id)
-        for deal in back:
-            deal.archived_ms = None
-            self._live[deal.id] = self._archived.pop(deal.id)
-            _apply(deal, {}, at_ms)
-        for deal_id in purged:
-            self._live.pop(deal_id, None)
-            self._archived.pop(deal_id, None)
+    def update(self, record: Record, values: Mapping[str, str], *, at_ms: int) -> None:
+        """Set the properties `values` of a live record, '' emptying one; {} only touches it."""
+        self._set(record, values, at_ms)
+
+    def archive(self, record: Record, *, at_ms: int) -> None:
+        """Move a live record to the archived ones; its unique values are free again."""
+        for name in self._holders:
+            self._release(record, name)
+        record.archived_ms = at_ms
+        self._archived[record.id] = self._live.pop(record.id)
+        self._move(record.id, archived=True)
+
+    def restore(self, record: Record, *, at_ms: int) -> None:
+        """Bring an archived record back, changed at `at_ms`."""
+        record.archived_ms = None
+        self._live[record.id] = self._archived.pop(record.id)
+        self._move(record.id, archived=False)
+        for name in self._holders:
+            self._claim(record, name)
+        self._set(record, {}, at_ms)
+
+    def purge(self, record: Record) -> None:
+        """Remove a record without a trace."""
+        for name in self._holders:
+            self._release(record, name)
+        for archived, records in ((False, self._live), (True, self._archived)):
+            if records.pop(record.id, None) is not None:
+                ids = self._ids[archived]
+                del ids[bisect_left(ids, record.id)]
+
+    def settle(self, ids: Collection[int]) -> None:
+        """Tell that the records `ids` are not what they were. Called once after every change."""
+        self.version += 1
+        self._on_change(ids)
+
+    def _set(self, record: Record, values: Mapping[str, str], at_ms: int) -> None:
+        for name, value in values.items():
+            if name in self._holders:
+                self._release(record, name)
+            if value:
+                record.properties[name] = value
+            else:
+                record.properties.pop(name, None)
+            if name in self._holders:
+                self._claim(record, name)
+        record.modified_ms = at_ms
         self._last_ms = max(self._last_ms, at_ms)
-        self._sort()
-        return created
 
-    @staticmethod
-    def _checked(values: Mapping[str, str | None], *, is_new: bool = False) -> dict[str, str]:
-        filled = {name: "" if value is None else str(value) for name, value in values.items()}
-        unknown = sorted(set(filled) - _WRITABLE)
-        if unknown:
-            raise ValueError(f"These properties do not exist or cannot be written: {unknown}.")
-        if is_new:
-            filled = {"pipeline": PIPELINES[0].id, "dealstage": PIPELINES[0].stages[0].id} | filled
-        if filled.get("dealstage", "closedwon") not in STAGES:
-            raise ValueError(f"There is no stage {filled['dealstage']!r}: {sorted(STAGES)}.")
-        return filled
+    def _claim(self, record: Record, name: str) -> None:
+        if value := record.properties.get(name):
+            self._holders[name][value.casefold()] = record.id
 
+    def _release(self, record: Record, name: str) -> None:
+        value = record.properties.get(name, "").casefold()
+        if self._holders[name].get(value) == record.id:
+            del self._holders[name][value]
 
-def _apply(deal: Deal, values: Mapping[str, str], at_ms: int) -> None:
-    for name, value in values.items():
-        if value:
-            deal.properties[name] = value
-        else:
-            deal.properties.pop(name, None)
-    deal.modified_ms = at_ms
-    recompute(deal)
-
-
-def asked_properties(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what an answer carries: the properties asked for that exist, and `ALWAYS`."""
-    wanted = [name for name in names if name in PROPERTIES] or list(DEFAULT)
-    return tuple(dict.fromkeys([*wanted, *ALWAYS]))
+    def _move(self, record_id: int, *, archived: bool) -> None:
+        ids = self._ids[not archived]
+        del ids[bisect_left(ids, record_id)]
+        insort(self._ids[archived], record_id)

@@ -105,3 +105,26 @@ NEXT_STEPS = (
 )
 
 LOST_REASONS = ("Price", "Chose a competitor", "No budget this year", "No answer", "Bad timing")
+
+CITIES = (
+    ("Aveiro", "Portugal"),
+    ("Bergen", "Norway"),
+    ("Gdańsk", "Poland"),
+    ("Graz", "Austria"),
+    ("Kyōto", "Japan"),
+    ("Leeds", "United Kingdom"),
+    ("Lyon", "France"),
+    ("Münster", "Germany"),
+    ("Providence", "United States"),
+    ("Växjö", "Sweden"),
+)
+
+JOBS = (
+    "Buyer",
+    "CEO",
+    "CFO",
+    "Head of Operations",
+    "Plant manager",
+    "Project lead",
+    "Quality manager",
+)

@@ -197,10 +197,10 @@ def test_properties_pipelines_and_owners(hubspot: httpx.Client) -> None:
 
 
 def test_other_objects_are_refused(hubspot: httpx.Client) -> None:
-    """There are only deals here."""
-    answer = hubspot.get("/crm/objects/2026-03/contacts")
+    """There are deals, companies and contacts here."""
+    answer = hubspot.get("/crm/objects/2026-03/tickets")
     assert answer.status_code == 400
-    assert "contacts" in answer.json()["message"]
+    assert "tickets" in answer.json()["message"]
     assert hubspot.get("/crm/objects/1999-01/deals").status_code == 404
 
 

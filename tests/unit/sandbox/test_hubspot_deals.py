@@ -6,32 +6,37 @@ from collections import Counter
 
 import pytest
 
-from local.sandbox.hubspot.book import DealBook
-from local.sandbox.hubspot.deals import Deal, to_iso, to_ms
-from local.sandbox.hubspot.generate import END_MS, generate
-from local.sandbox.hubspot.schema import FIRST_OWNER_ID, PIPELINES, PROPERTIES, STAGES, owners
+from local.sandbox.hubspot.book import Book
+from local.sandbox.hubspot.control import Changes, carry_out
+from local.sandbox.hubspot.kinds import COMPANIES, CONTACTS, DEALS, KINDS, Kind
+from local.sandbox.hubspot.kinds.base import END_MS
+from local.sandbox.hubspot.kinds.deals import PIPELINES, STAGES
+from local.sandbox.hubspot.owners import FIRST_OWNER_ID, OWNERS
+from local.sandbox.hubspot.records import Record
+from local.sandbox.hubspot.times import to_iso, to_ms
 
 YEAR_MS = 365 * 86_400_000
 
 
 @pytest.fixture(scope="module")
-def deals() -> list[Deal]:
-    return generate(25_000)
+def deals() -> list[Record]:
+    return DEALS.generate(25_000, archived=400)
 
 
-def test_counts(deals: list[Deal]) -> None:
+def test_counts(deals: list[Record]) -> None:
     """There are as many live deals as asked for, and 400 archived ones beside them."""
     assert sum(deal.archived_ms is None for deal in deals) == 25_000
     assert sum(deal.archived_ms is not None for deal in deals) == 400
     assert len({deal.id for deal in deals}) == 25_400
 
 
-def test_same_every_time() -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_same_every_time(kind: Kind) -> None:
     """The seed is fixed."""
-    assert generate(50) == generate(50)
+    assert kind.generate(50, archived=4) == kind.generate(50, archived=4)
 
 
-def test_times_make_sense(deals: list[Deal]) -> None:
+def test_times_make_sense(deals: list[Record]) -> None:
     """Deals are created, then changed, then archived, within two years up to a fixed day."""
     for deal in deals:
         assert END_MS - 2 * YEAR_MS <= deal.created_ms <= deal.modified_ms <= END_MS
@@ -41,7 +46,7 @@ def test_times_make_sense(deals: list[Deal]) -> None:
     assert [d.id for d in sorted(deals, key=lambda d: d.created_ms)] == [d.id for d in deals]
 
 
-def test_stages_belong_to_their_pipeline(deals: list[Deal]) -> None:
+def test_stages_belong_to_their_pipeline(deals: list[Record]) -> None:
     """Every deal stands in a stage of its pipeline; closed ones closed before their last change."""
     stages = {pipeline.id: {s.id for s in pipeline.stages} for pipeline in PIPELINES}
     for deal in deals:
@@ -51,7 +56,7 @@ def test_stages_belong_to_their_pipeline(deals: list[Deal]) -> None:
             assert deal.created_ms <= to_ms(values["closedate"]) <= deal.modified_ms
 
 
-def test_what_real_accounts_have(deals: list[Deal]) -> None:
+def test_what_real_accounts_have(deals: list[Record]) -> None:
     """Some amounts are empty, some names not ASCII, some times shared by hundreds of deals."""
     values = [deal.properties for deal in deals]
     assert 0.05 < sum("amount" not in v for v in values) / len(values) < 0.2
@@ -60,12 +65,17 @@ def test_what_real_accounts_have(deals: list[Deal]) -> None:
     assert shared > 200
 
 
-def test_every_value_is_of_its_property(deals: list[Deal]) -> None:
-    """All values are texts that their property's type and options allow."""
-    people = {owner["id"] for owner in owners()}
-    for deal in deals[::25]:
-        for name, value in deal.properties.items():
-            item = PROPERTIES[name]
+@pytest.mark.parametrize("kind", [DEALS, COMPANIES, CONTACTS], ids=lambda kind: kind.name)
+def test_every_value_is_of_its_property(kind: Kind) -> None:
+    """All values, computed ones too, are texts that their property's type and options allow."""
+    known = {item.name: item for item in kind.properties}
+    for record in kind.generate(600, archived=20):
+        values = {name: kind.reader(name)(record) for name in known}
+        assert set(record.properties) <= set(known)
+        for name, value in values.items():
+            if value is None:
+                continue
+            item = known[name]
             if item.type == "number":
                 assert float(value) >= 0
             elif item.type in {"date", "datetime"}:
@@ -73,14 +83,13 @@ def test_every_value_is_of_its_property(deals: list[Deal]) -> None:
             elif item.options:
                 assert set(value.split(";")) <= {option for option, _ in item.options}
             elif name == "hubspot_owner_id":
-                assert value in people
-            assert value
-            assert len(value) <= 255
+                assert value in OWNERS
+            assert 0 < len(value) <= 255
 
 
-def test_archived_owners_own_deals(deals: list[Deal]) -> None:
+def test_archived_owners_own_deals(deals: list[Record]) -> None:
     """Some deals belong to people who have left."""
-    gone = str(FIRST_OWNER_ID + len(owners()) - 1)
+    gone = str(FIRST_OWNER_ID + len(OWNERS) - 1)
     assert any(deal.properties.get("hubspot_owner_id") == gone for deal in deals)
 
 
@@ -94,31 +103,49 @@ def test_times_are_written_as_hubspot_does(milliseconds: int, text: str) -> None
     assert to_ms(text) == milliseconds
 
 
+def deal_book(count: int) -> Book:
+    return Book(DEALS, DEALS.generate(count, archived=0))
+
+
 def test_change_is_all_or_nothing() -> None:
     """A change that names an unknown deal changes nothing at all."""
-    book = DealBook(generate(5, archived=0))
+    book = deal_book(5)
     before = [deal.modified_ms for deal in book.all_live()]
     with pytest.raises(KeyError):
-        book.change(at_ms=book.now_ms(), touch=5, archive=["1"])
+        carry_out(book, Changes(touch=5, archive=["1"]), book.now_ms())
     assert [deal.modified_ms for deal in book.all_live()] == before
 
 
 def test_calculated_properties_follow() -> None:
     """Winning a deal changes what is computed of its stage and amount."""
-    book = DealBook(generate(1, archived=0))
+    book = deal_book(1)
     deal = book.all_live()[0]
     won = {"dealstage": "closedwon", "amount": "100", "closedate": to_iso(deal.created_ms)}
-    book.change(at_ms=book.now_ms(), patch=[(str(deal.id), won)])
-    assert deal.properties["hs_is_closed_won"] == "true"
-    assert deal.properties["hs_projected_amount"] == "100.00"
-    assert deal.properties["days_to_close"] == "0"
-    book.change(at_ms=book.now_ms(), patch=[(str(deal.id), {"amount": None})])
-    assert "hs_projected_amount" not in deal.properties
+    book.update(deal, won, at_ms=book.now_ms())
+    assert DEALS.reader("hs_is_closed_won")(deal) == "true"
+    assert DEALS.reader("hs_projected_amount")(deal) == "100.00"
+    assert DEALS.reader("days_to_close")(deal) == "0"
+    book.update(deal, {"amount": ""}, at_ms=book.now_ms())
+    assert DEALS.reader("hs_projected_amount")(deal) is None
 
 
 def test_changes_never_share_a_time_by_chance() -> None:
     """Two changes in the same millisecond still carry different times, both after the rest."""
-    book = DealBook(generate(5, archived=0))
+    book = deal_book(5)
     first = book.now_ms()
-    book.change(at_ms=first, touch=1)
+    book.update(book.all_live()[0], {}, at_ms=first)
     assert book.now_ms() > first > END_MS - 1
+
+
+def test_unique_values_are_found_and_freed() -> None:
+    """A unique value leads to the live record that has it, in any case of letters."""
+    book = deal_book(3)
+    first, second, _ = book.all_live()
+    number = first.properties["contract_number"]
+    assert book.find_by("contract_number", number.lower()) is first
+    book.archive(first, at_ms=book.now_ms())
+    assert book.find_by("contract_number", number) is None
+    book.update(second, {"contract_number": number}, at_ms=book.now_ms())
+    assert book.find_by("contract_number", number) is second
+    book.purge(second)
+    assert book.find_by("contract_number", number) is None

@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from local.sandbox.hubspot.book import DealBook
-from local.sandbox.hubspot.deals import Deal, to_iso, to_ms
+from local.sandbox.hubspot.book import Book
 from local.sandbox.hubspot.errors import HubSpotError
-from local.sandbox.hubspot.generate import generate
+from local.sandbox.hubspot.kinds import DEALS
+from local.sandbox.hubspot.records import Record
 from local.sandbox.hubspot.search import parse_search
+from local.sandbox.hubspot.times import to_iso, to_ms
 from tests.sandbox_kit import Running
 
 SEARCH = "/crm/objects/2026-03/deals/search"
@@ -19,19 +20,19 @@ MODIFIED = "hs_lastmodifieddate"
 
 
 @pytest.fixture(scope="module")
-def book() -> DealBook:
-    return DealBook(generate(500, archived=20))
+def book() -> Book:
+    return Book(DEALS, DEALS.generate(500, archived=20))
 
 
 def where(name: str, operator: str, **operands: Any) -> dict[str, Any]:
     return {"propertyName": name, "operator": operator, **operands}
 
 
-def search(book: DealBook, *filters: dict[str, Any], **more: Any) -> list[Deal]:
-    return parse_search({"filterGroups": [{"filters": list(filters)}], **more}).run(book)
+def search(book: Book, *filters: dict[str, Any], **more: Any) -> list[Record]:
+    return parse_search({"filterGroups": [{"filters": list(filters)}], **more}, book).run(book)
 
 
-def amount(deal: Deal) -> float:
+def amount(deal: Record) -> float:
     return float(deal.properties.get("amount", "nan"))
 
 
@@ -65,7 +66,7 @@ def amount(deal: Deal) -> float:
         ),
     ],
 )
-def test_operators(book: DealBook, spec: dict[str, Any], expected: Any) -> None:
+def test_operators(book: Book, spec: dict[str, Any], expected: Any) -> None:
     """Each operator finds exactly the deals it describes, in order of their creation."""
     found = search(book, spec)
     assert found == [deal for deal in book.all_live() if expected(deal)]
@@ -73,7 +74,7 @@ def test_operators(book: DealBook, spec: dict[str, Any], expected: Any) -> None:
 
 
 @pytest.mark.parametrize("operator", ["EQ", "LT", "LTE", "GT", "GTE"])
-def test_modified_is_served_by_the_index(book: DealBook, operator: str) -> None:
+def test_modified_is_served_by_the_index(book: Book, operator: str) -> None:
     """A bound on hs_lastmodifieddate means the same as on any other property."""
     middle = search(book, sorts=[MODIFIED])[250].modified_ms
     compare = {
@@ -89,11 +90,12 @@ def test_modified_is_served_by_the_index(book: DealBook, operator: str) -> None:
         assert found == sorted(found, key=lambda d: (d.modified_ms, d.id))
 
 
-def test_range_and_id_resume_inside_one_time(book: DealBook) -> None:
+def test_range_and_id_resume_inside_one_time() -> None:
     """Two filters of a group hold together: the way past 10,000 equal times works."""
-    many = DealBook(generate(50, archived=0))
+    many = Book(DEALS, DEALS.generate(50, archived=0))
     at_ms = many.now_ms()
-    many.change(at_ms=at_ms, touch=50)
+    for deal in many.all_live():
+        many.update(deal, {}, at_ms=at_ms)
     everyone = search(many, where(MODIFIED, "GTE", value=at_ms), sorts=[MODIFIED])
     last = everyone[19].id
     rest = search(
@@ -106,7 +108,7 @@ def test_range_and_id_resume_inside_one_time(book: DealBook) -> None:
     assert len(everyone) == 50
 
 
-def test_groups_are_alternatives(book: DealBook) -> None:
+def test_groups_are_alternatives(book: Book) -> None:
     """A deal is found where all filters of any one group match."""
     body = {
         "filterGroups": [
@@ -120,17 +122,17 @@ def test_groups_are_alternatives(book: DealBook) -> None:
         if (d.properties["region"] == "emea" and amount(d) > 9000)
         or d.properties["region"] == "apac"
     ]
-    assert parse_search(body).run(book) == expected
+    assert parse_search(body, book).run(book) == expected
 
 
-def test_sorting(book: DealBook) -> None:
+def test_sorting(book: Book) -> None:
     """A sort orders by value, empty ones last; `query` looks into the name."""
     down = search(book, sorts=[{"propertyName": "amount", "direction": "DESCENDING"}])
     filled = [amount(d) for d in down if "amount" in d.properties]
     assert filled == sorted(filled, reverse=True)
     assert "amount" not in down[-1].properties
     assert down == search(book, sorts=["-amount"])
-    named = parse_search({"query": "PILOT"}).run(book)
+    named = parse_search({"query": "PILOT"}, book).run(book)
     assert named == [d for d in book.all_live() if "pilot" in d.properties["dealname"].casefold()]
 
 
@@ -153,10 +155,10 @@ def test_sorting(book: DealBook) -> None:
         ({"sorts": [1]}, "sort"),
     ],
 )
-def test_refuses(body: dict[str, Any], named: str) -> None:
+def test_refuses(book: Book, body: dict[str, Any], named: str) -> None:
     """A search that is wrong or over a limit is a 400 that names what is wrong."""
     with pytest.raises(HubSpotError, match=named) as refused:
-        parse_search(body)
+        parse_search(body, book)
     assert refused.value.status == 400
     assert refused.value.body["category"] == "VALIDATION_ERROR"
 
