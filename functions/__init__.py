@@ -14,6 +14,7 @@ from functions import (
     providers,
     queues,
     timers,
+    warehouses,
     wizard,
 )
 
@@ -24,6 +25,7 @@ BLUEPRINTS = (
     profiles.bp,
     instances.bp,
     wizard.bp,
+    warehouses.bp,
     jobs.bp,
     logs.bp,
     oauth.bp,

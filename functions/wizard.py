@@ -142,6 +142,7 @@ def put_sync_config(
         instance_id,
         **values,
         policies=policies,
+        has_default_warehouse=app().has_default_warehouse,
         caller=caller,
         expected=expected,
         open_uow=app().open_uow,

@@ -79,6 +79,9 @@ param smtpFrom string = ''
 @description('Address of the dashboard, which mails link to.')
 param dashboardUrl string = ''
 
+@description('Private networks in which customers may have their warehouses, such as 10.20.0.0/16 for an office behind a VPN; empty for public addresses only.')
+param warehouseNetworks string = ''
+
 @description('Address at which providers reach the app, such as https://integrator.example.com; empty for its own host name.')
 param publicUrl string = ''
 
@@ -181,6 +184,7 @@ module functionApp 'modules/function-app.bicep' = {
     smtpPasswordSecret: smtpPasswordSecret
     smtpFrom: smtpFrom
     dashboardUrl: dashboardUrl
+    warehouseNetworks: warehouseNetworks
     publicUrl: publicUrl
     providerSettings: providerSettings
     tags: tags

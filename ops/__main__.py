@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from ops import check, migrate, seed, sql_user
+from ops import check, migrate, seed, sql_user, warehouse_grants
 from shared.errors import IntegratorError
 
-_COMMANDS = (migrate, seed, check, sql_user)
+_COMMANDS = (migrate, seed, check, sql_user, warehouse_grants)
 
 
 def main(argv: Sequence[str] | None = None, *, env: Mapping[str, str] | None = None) -> int:

@@ -64,6 +64,8 @@ class Settings:
 
     warehouse_url: str = _secret()
     """The warehouse of instances that name none: a `sqlite:///path` of its own."""
+    warehouse_networks: str = ""
+    """Private networks in which warehouses may be all the same, such as `10.20.0.0/16`."""
     public_url: str = ""
     """Where providers reach this app; sign-ins come back to `<public_url>/oauth/callback/…`."""
     allow_private_hosts: bool = False

@@ -15,7 +15,8 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from functions.bootstrap.backends import Backends, needed
+from functions.bootstrap.backends import needed
+from functions.bootstrap.warehouses import Warehouses
 
 if TYPE_CHECKING:
     from shared.domain.mapping import RecordMapper
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 gc.set_threshold(100_000, 20, 20)
 
 
-class App(Backends):
+class App(Warehouses):
     """The product wired for one process; its parts may be shared by threads."""
 
     @cached_property
@@ -173,18 +174,8 @@ class App(Backends):
     def open_sink(self, request: SinkRequest) -> Sink:
         """Return the sink a run writes to, LinkHub where records are mapped; the run closes it."""
         if request.mapper is None:
-            return self._warehouse_sink(request)
+            return self.warehouse_sink(request)
         return self._linkhub_sink(request, request.mapper)
-
-    def _warehouse_sink(self, request: SinkRequest) -> Sink:
-        from shared.sinks.warehouse import WarehouseSink
-
-        return WarehouseSink(
-            url=needed(self.settings.warehouse_url, "WAREHOUSE_URL"),
-            instance_id=request.job.instance_id,
-            run_id=request.job.run_id,
-            table_prefix=request.set_up.instance.connection_key,
-        )
 
     def _linkhub_sink(self, request: SinkRequest, mapper: RecordMapper) -> Sink:
         from shared.sinks.linkhub import LinkHubSink
@@ -199,6 +190,7 @@ class App(Backends):
             mapper=mapper,
             lease_until=request.run_log.lease_until,
             now=self.now,
+            approved=request.job.approved_at is not None,
         )
 
     def _linkhub_client(

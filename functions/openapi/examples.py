@@ -12,6 +12,7 @@ from typing import Any, Final
 _ID: Final = "01993b1c-6d5e-7a41-9f0c-3f2b8a7d4e10"
 
 _JOB: Final = "01993b1d-0a4c-7b52-8e1d-5c9f7a6b3d21"
+_WAREHOUSE: Final = "01993b1e-2b7d-7d14-a3c5-7e9f1b2c3d43"
 _LOG: Final = "01993b1d-0a60-7c03-b2f4-6d8e9c0a1b32"
 _BEGAN: Final = "2026-11-21T08:00:00Z"
 _ENDED: Final = "2026-11-21T08:00:04.512Z"
@@ -120,6 +121,24 @@ FIELDS: Final[Mapping[str, Any]] = {
     "deleteApprovalPercent": 10,
     "recordErrorLimit": None,
     "nextRuns": ["2026-11-22T05:30:00Z", "2026-11-23T05:30:00Z"],
+    # warehouses
+    "Warehouse.id": _WAREHOUSE,
+    "Warehouse.name": "Reports",
+    "WarehouseInput.name": "Reports",
+    "host": "reports.database.windows.net",
+    "port": 1433,
+    "database": "reports",
+    "schema": "linkhub",
+    "login": "linkhub",
+    "WarehouseInput.password": "correct horse battery staple",
+    "trustServerCertificate": False,
+    "ok": False,
+    "failedHop": "permission",
+    "hop": "permission",
+    "WarehouseHop.state": "failed",
+    "WarehouseHop.message": "linkhub may not create tables in the schema linkhub: run the grant "
+    "script as the database's owner. (error 262)",
+    "grantScript": "GRANT CREATE TABLE, CREATE VIEW TO [linkhub];",
     # jobs and logs
     "kind": "sync",
     "mode": "incremental",

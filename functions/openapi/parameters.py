@@ -64,7 +64,7 @@ IF_MATCH: Final[Parameter] = {
     "name": "If-Match",
     "in": "header",
     "required": False,
-    "description": "The `ETag` the caller last saw; 412 if the instance was changed since. Without "
+    "description": "The `ETag` the caller last saw; 412 if it was changed since. Without "
     "it a change goes through unless another one comes at the same moment.",
     "schema": _TEXT,
     "example": '"3"',

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from functions.schemas.profiles import Profile as Profile
     from functions.schemas.service import Health as Health
     from functions.schemas.service import Readiness as Readiness
+    from functions.schemas.warehouse_inputs import WarehouseInput as WarehouseInput
+    from functions.schemas.warehouses import Warehouse as Warehouse
+    from functions.schemas.warehouses import WarehouseTest as WarehouseTest
     from functions.schemas.wizard import Activation as Activation
     from functions.schemas.wizard import FieldMappings as FieldMappings
     from functions.schemas.wizard import Preview as Preview
@@ -50,6 +53,8 @@ __getattr__ = exports(
         "jobs": "Counts DeadLetter Job Log LogRecord",
         "profiles": "Profile",
         "service": "Health Readiness",
+        "warehouse_inputs": "WarehouseInput",
+        "warehouses": "Warehouse WarehouseTest",
         "wizard": "Activation FieldMappings Preview Streams SyncConfig Tables",
         "inputs": "ConnectionInput FieldMappingsInput Input InstanceInput JobInput PreviewInput "
         "ProfileInput SignInInput SyncConfigInput TablesInput",

@@ -170,7 +170,8 @@ class SyncConfigInput(Input):
     """When and how to sync. `timeZone` null is the profile's; details depend on the frequency.
 
     manual {}; hourly {"minute": 5}; daily {"time": "06:30"}; weekly {"weekdays": ["mon"],
-    "time": "06:30"}; cron {"expression": "*/15 8-18 * * mon-fri"}.
+    "time": "06:30"}; cron {"expression": "*/15 8-18 * * mon-fri"}. `destination` is the id of a
+    warehouse, '' the app's own where it has one, null the one it has; another one is loaded whole.
     """
 
     direction: Annotated[str, Field(max_length=32)] = "import"
@@ -180,3 +181,4 @@ class SyncConfigInput(Input):
     )
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     policies: PoliciesInput = Field(default_factory=PoliciesInput)
+    destination: Annotated[str, Field(max_length=36, pattern=r"^[0-9A-Za-z-]*$")] | None = None

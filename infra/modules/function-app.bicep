@@ -25,6 +25,7 @@ param smtpUser string
 param smtpPasswordSecret string
 param smtpFrom string
 param dashboardUrl string
+param warehouseNetworks string
 param publicUrl string
 param providerSettings object
 param tags object
@@ -134,6 +135,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     SMTP_PASSWORD_SECRET: smtpPasswordSecret
     SMTP_FROM: smtpFrom
     DASHBOARD_URL: dashboardUrl
+    WAREHOUSE_NETWORKS: warehouseNetworks
     PUBLIC_URL: empty(publicUrl) ? 'https://${app.properties.defaultHostName}' : publicUrl
   })
 }

@@ -45,7 +45,7 @@ def grant_sql(*, schema: str, login: str) -> str:
             f"IF {owner} IS NULL",
             f"    CREATE USER {user} FOR LOGIN {user};",
             f"IF SCHEMA_ID({name}) IS NULL",
-            f"    EXEC ({make_schema});",
+            f"    EXEC sp_executesql {make_schema};",
             f"IF EXISTS ({others})",
             "    THROW 51000, N'This schema belongs to somebody else: choose another name.', 1;",
             f"ALTER USER {user} WITH DEFAULT_SCHEMA = {own};",

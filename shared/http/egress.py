@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from shared.errors import PermanentError, TransientError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Sequence[str]]
 
 _NEVER = tuple(
@@ -72,12 +73,31 @@ def check_url(url: str, *, allow_private_hosts: bool) -> None:
         raise PermanentError("The URL must end with its path: no ? and no #.")
 
 
-def is_allowed(address: str, *, allow_private_hosts: bool) -> bool:
-    """Return whether a resolved IP address may be connected to."""
+def read_networks(text: str) -> Sequence[Network]:
+    """Return the networks of a list such as `10.20.0.0/16, 192.168.4.0/24`.
+
+    Raise PermanentError for what is none, or has host bits set.
+    """
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise PermanentError(
+            "A list of networks is written in CIDR form, such as 10.20.0.0/16, 192.168.4.0/24."
+        ) from None
+
+
+def is_allowed(
+    address: str, *, allow_private_hosts: bool, networks: Sequence[Network] = ()
+) -> bool:
+    """Return whether a resolved IP address may be connected to.
+
+    `networks` are private ones that an operator has opened; what is never allowed is not there
+    either.
+    """
     ip = _unwrap(ipaddress.ip_address(address.partition("%")[0]))
     if _is_in(ip, _NEVER):
         return False
-    if allow_private_hosts:
+    if allow_private_hosts or _is_in(ip, networks):
         return True
     return ip.is_global and not ip.is_multicast and not _is_in(ip, _NOT_PUBLIC)
 

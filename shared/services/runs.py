@@ -256,6 +256,7 @@ class _Run:
         with ports.open_uow(read_only=True) as uow:
             set_up = load_set_up(uow, job.instance_id)
         self._secret_ref = set_up.state.secret_ref
+        settlement.warehouse_id = set_up.instance.destination
         definition = ports.connector.find_provider(set_up.instance.provider)
         spec = definition.spec
         run_log = self._start_log(set_up, spec)

@@ -20,13 +20,17 @@ BUG = "bug"
 
 
 class Settlement:
-    """Settles one run. `secrets` are struck out of every text it stores or returns."""
+    """Settles one run. `secrets` are struck out of every text it stores or returns.
+
+    `warehouse_id` is where the run's tables went, '' for the default warehouse.
+    """
 
     def __init__(self, job: Job, *, open_uow: OpenUow, now: Now) -> None:
         self._job = job
         self._open_uow = open_uow
         self._now = now
         self.secrets: tuple[str, ...] = ()
+        self.warehouse_id = ""
 
     def text(self, error: BaseException) -> str:
         """Return what a person is told of an error."""
@@ -123,7 +127,12 @@ class Settlement:
                 uow.instances.heal(job.instance_id, now=now)
                 for load in outcome.loads:
                     uow.generations.add(
-                        "", load.table, load.generation, load.row_count, job.id, now=now
+                        self.warehouse_id,
+                        load.table,
+                        load.generation,
+                        load.row_count,
+                        job.id,
+                        now=now,
                     )
             if reason is not None and job.kind is JobKind.SYNC:
                 failures = state.failures_in_a_row + 1

@@ -15,6 +15,7 @@ from shared.domain.schedules import Schedule
 from shared.domain.wizard import advance
 from shared.errors import InvalidInputError
 from shared.services.deps import FindProvider, Now, OpenUow
+from shared.services.destinations import require_destination
 from shared.services.profiles import require_profile
 from shared.services.steps import Versions, plan_schedule, save_step, take_own
 
@@ -27,6 +28,8 @@ def save_sync_config(
     frequency_details: Mapping[str, Any],
     time_zone: str | None,
     policies: Policies,
+    destination: str | None = None,
+    has_default_warehouse: bool = True,
     caller: Caller,
     expected: Versions,
     open_uow: OpenUow,
@@ -35,16 +38,25 @@ def save_sync_config(
 ) -> tuple[Instance, Sequence[datetime]]:
     """Store when and how the instance syncs; step three is done. Also return its next five runs.
 
-    `time_zone` None is the profile's. An active instance follows the new schedule at once. The
-    same values again change nothing. Raises InvalidInputError naming each value that is wrong.
+    `time_zone` None is the profile's, `destination` None the one it has. An active instance
+    follows the new schedule at once; with another destination its next job is a full one, there.
+    The same values again change nothing. Raises InvalidInputError naming each value that is wrong,
+    NotFoundError for another profile's warehouse.
     """
     moment = now()
     with open_uow() as uow:
         instance = take_own(uow, instance_id, caller=caller, expected=expected)
         step = advance(instance.setup_step, SetupStep.SYNC_CONFIG)
         zone = time_zone or require_profile(uow, caller).time_zone
-        schedule = _checked(
-            direction, frequency, frequency_details, zone, find_provider(instance.provider).spec
+        spec = find_provider(instance.provider).spec
+        schedule = _checked(direction, frequency, frequency_details, zone, spec)
+        chosen = instance.destination if destination is None else destination
+        require_destination(
+            uow,
+            chosen,
+            profile_id=instance.profile_id,
+            spec=spec,
+            has_default=has_default_warehouse,
         )
         changed = replace(
             instance,
@@ -54,6 +66,7 @@ def save_sync_config(
             frequency_details=dict(frequency_details),
             time_zone=zone,
             policies=policies.to_json(),
+            destination=chosen,
         )
         upcoming = schedule.upcoming(moment)
         if changed == instance:
@@ -97,4 +110,5 @@ def _described(instance: Instance) -> dict[str, Any]:
         "frequencyDetails": dict(instance.frequency_details),
         "timeZone": instance.time_zone,
         "policies": dict(instance.policies),
+        "destination": instance.destination,
     }

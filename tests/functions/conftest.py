@@ -13,6 +13,7 @@ from tests.functions.kit import HttpWorld
 from tests.functions.oauth_kit import Desk, opened_desk
 from tests.issuer_kit import AUDIENCE, Issuer, running_issuer
 from tests.sandbox_kit import Running, running_sandbox
+from tests.warehouse_access_kit import FakeProbe
 from tests.world import Clock
 
 
@@ -31,6 +32,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> It
         "OIDC_ISSUER": issuer.url,
         "OIDC_AUDIENCE": AUDIENCE,
         "WORK_DIR": str(tmp_path),
+        "WAREHOUSE_URL": f"sqlite:///{tmp_path / 'warehouse.db'}",
         "KEY_VAULT_URL": "",
         # The clock of these tests stands still: no token would ever come back.
         "WRITES_BURST": "1000000",
@@ -41,6 +43,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> It
     bootstrap.app.cache_clear()
     made = bootstrap.app()
     metadata.create_all(made.database.engine)
+    made.__dict__["warehouse_probe"] = FakeProbe()
     yield HttpWorld(app=made, issuer=issuer, folder=tmp_path, clock=Clock())
     made.database.dispose()
     bootstrap.app.cache_clear()

@@ -19,6 +19,7 @@ from tests.factories import NOW
 from tests.functions.kit import ADMIN, Answer, Client, HttpWorld, http_functions
 from tests.issuer_kit import Issuer, hmac_token, unsigned_token
 from tests.store_kit import make_oauth_state
+from tests.warehouse_access_kit import WAREHOUSE
 
 IN: Final = 0
 """Let through: the answer is the route's own, whatever the thing's state makes of it."""
@@ -67,6 +68,13 @@ MATRIX: Final[dict[str, Row]] = {
     "reject_job": OWNED,
     "list_logs": SIGNED_IN,
     "list_log_records": OWNED,
+    "create_warehouse": SIGNED_IN,
+    "list_warehouses": SIGNED_IN,
+    "test_new_warehouse": SIGNED_IN,
+    "get_warehouse": OWNED,
+    "put_warehouse": OWNED,
+    "delete_warehouse": OWNED,
+    "test_warehouse": OWNED,
     "list_dead_letters": FOR_ADMINS,
     "replay_dead_letter": FOR_ADMINS,
 }
@@ -104,6 +112,7 @@ class Doors:
             "{job_id}": job_id,
             "{log_id}": world.ada.get("logs").json["items"][0]["id"],
             "{letter_id}": self._add_letter(job_id),
+            "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],
             "{slug}": "fake",
             "{provider}": "hubspot",
         }

@@ -10,6 +10,7 @@ import pytest
 from shared.backends.oidc import OidcTokenVerifier
 from tests.functions.kit import ADMIN, PUBLIC, Client, HttpWorld, Indexed, http_functions
 from tests.issuer_kit import AUDIENCE, Issuer, rsa_key, running_issuer
+from tests.warehouse_access_kit import WAREHOUSE
 
 CLOSED = [function for function in http_functions() if function.name not in PUBLIC]
 OPEN = [function for function in http_functions() if function.name in PUBLIC]
@@ -28,6 +29,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "put_connection": {"apiKey": "k"},
     "put_mappings": {"mappings": []},
     "put_tables": {"tables": []},
+    "create_warehouse": WAREHOUSE,
+    "put_warehouse": WAREHOUSE,
+    "test_new_warehouse": WAREHOUSE,
 }
 
 BAD_HEADERS: dict[str, Callable[[Issuer], str | None]] = {
@@ -90,6 +94,7 @@ def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -
         "{job_id}": job_id,
         "{log_id}": log_id,
         "{letter_id}": job_id,
+        "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],
     }
     stranger = world.admin if function in FOR_ADMINS else world.bob
     answers = []

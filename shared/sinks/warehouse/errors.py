@@ -6,7 +6,7 @@ import re
 import sqlite3
 from typing import Any
 
-from shared.errors import AuthError, PermanentError, SyncError, TransientError
+from shared.errors import PermanentError, SyncError, TransientError
 
 _SQLITE_PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -52,7 +52,10 @@ def translated(error: BaseException) -> SyncError:
     state = str(cause.args[0]) if cause.args else ""
     numbers = {int(number) for number in _NUMBER.findall(text)}
     if state == "28000" or numbers & _LOGIN_NUMBERS:
-        return AuthError(f"The warehouse refuses the login: {text}")
+        # Not an AuthError: it is not the provider that must be connected again.
+        return PermanentError(
+            f"The warehouse refuses the login. Save its right password, then resume: {text}"
+        )
     if state.startswith(_PASSING_STATES) or numbers & _PASSING_NUMBERS:
         return TransientError(f"The warehouse cannot answer now: {text}")
     return PermanentError(f"The warehouse refused what it was asked: {text}")
