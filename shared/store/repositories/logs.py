@@ -167,8 +167,12 @@ class SqlLogRepository:
 
 
 def problem_hash(problem: RecordProblem) -> str:
-    """Return what makes two problems of one log the same: stream, record and field."""
-    key = json.dumps([problem.stream, problem.key, problem.field])
+    """Return what makes two problems of one log the same: stream, record and field.
+
+    Of a stream itself (no key) several things may be said: there the message counts too.
+    """
+    said = [] if problem.key else [problem.message]
+    key = json.dumps([problem.stream, problem.key, problem.field, *said])
     return hashlib.sha256(key.encode()).hexdigest()
 
 
