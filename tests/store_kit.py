@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from shared.domain.checkpoints import Mode
+from shared.domain.conflicts import Conflict
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
 from shared.domain.jobs import Job, SyncLog
@@ -97,6 +98,23 @@ def make_link(instance_id: str, external_id: str, **values: Any) -> RecordLink:
         "updated_at": NOW,
     }
     return RecordLink(**{**defaults, **values})
+
+
+def make_conflict(instance: Instance, link_id: str, **values: Any) -> Conflict:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "instance_id": instance.id,
+        "profile_id": instance.profile_id,
+        "provider": instance.provider,
+        "record_link_id": link_id,
+        "field": "budget",
+        "external_value": "12.50",
+        "linkhub_value": "13.00",
+        "base_value": "10.00",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Conflict(**{**defaults, **values})
 
 
 def make_notice(instance: Instance, **values: Any) -> Notice:

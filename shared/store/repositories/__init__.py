@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from shared.store.repositories.checkpoints import (
         SqlCheckpointRepository as SqlCheckpointRepository,
     )
+    from shared.store.repositories.conflicts import (
+        SqlConflictRepository as SqlConflictRepository,
+    )
     from shared.store.repositories.dead_letters import (
         SqlDeadLetterRepository as SqlDeadLetterRepository,
     )
@@ -48,6 +51,7 @@ __getattr__ = exports(
     __name__,
     {
         "checkpoints": "SqlCheckpointRepository",
+        "conflicts": "SqlConflictRepository",
         "dead_letters": "SqlDeadLetterRepository",
         "discoveries": "SqlDiscoveryRepository",
         "history": "SqlAuditRepository SqlGenerationRepository",

@@ -42,6 +42,31 @@ class SqlLinkRepository:
             found.update((row["external_id"], from_row(RecordLink, row)) for row in rows)
         return found
 
+    def find_by_linkhub_ids(
+        self, instance_id: str, entity: str, linkhub_ids: Iterable[str]
+    ) -> dict[str, RecordLink]:
+        """Return the link of each LinkHub record by its id: the live one, else the newest."""
+        found: dict[str, RecordLink] = {}
+        for chunk in chunks(dict.fromkeys(linkhub_ids)):
+            rows = self._session.all(
+                select(*_COLUMNS).where(
+                    links.c.instance_id == instance_id,
+                    links.c.entity == entity,
+                    links.c.linkhub_id.in_(chunk),
+                )
+            )
+            for link in sorted((from_row(RecordLink, row) for row in rows), key=_liveliness):
+                found[link.linkhub_id] = link
+        return found
+
+    def get_by_ids(self, link_ids: Iterable[str]) -> dict[str, RecordLink]:
+        """Return the links there are by their own ids."""
+        found: dict[str, RecordLink] = {}
+        for chunk in chunks(dict.fromkeys(link_ids)):
+            rows = self._session.all(select(*_COLUMNS).where(links.c.id.in_(chunk)))
+            found.update((row["id"], from_row(RecordLink, row)) for row in rows)
+        return found
+
     def save_many(self, new: Sequence[RecordLink]) -> None:
         """Store links; one that exists keeps its id and when it was made.
 
@@ -126,3 +151,7 @@ def _unseen(instance_id: str, stream: str, job_id: str) -> tuple[ColumnElement[b
         links.c.deleted_at.is_(None),
         links.c.seen_job_id != job_id,
     )
+
+
+def _liveliness(link: RecordLink) -> tuple[bool, datetime]:
+    return link.deleted_at is None, link.updated_at

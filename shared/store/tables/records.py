@@ -6,12 +6,15 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
+from shared.domain.conflicts import ConflictStatus
 from shared.domain.journal import JournalAction, JournalOutcome
 from shared.domain.links import MAX_EXTERNAL_ID, MAX_LINKHUB_KEY
 from shared.domain.providers import Direction
 from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
 from shared.store.types import EnumText, Json, Key, Label, Name, UtcDateTime
 
+OPEN_CONFLICT: Final = "status = 'open'"
+SETTLED_CONFLICT: Final = "status IN ('settled_external', 'settled_linkhub') AND closed_at IS NULL"
 HAS_LINKHUB_KEY: Final = "linkhub_key <> ''"
 
 checkpoints = Table(
@@ -63,7 +66,7 @@ conflicts = Table(
     Column("external_value", Json(), nullable=True),
     Column("linkhub_value", Json(), nullable=True),
     Column("base_value", Json(), nullable=True),
-    Column("status", Key(32), nullable=False),
+    Column("status", EnumText(ConflictStatus), nullable=False),
     Column("settled_by", Label(), nullable=False),
     Column("settled_at", UtcDateTime(), nullable=True),
     Column("closed_at", UtcDateTime(), nullable=True),
@@ -72,6 +75,10 @@ conflicts = Table(
     listing("conflicts", "profile_id", "status"),
     listing("conflicts", "profile_id", "provider"),
     listing("conflicts", "instance_id"),
+    filtered_index(
+        "ux_conflicts_open", "record_link_id", "field", where=OPEN_CONFLICT, unique=True
+    ),
+    filtered_index("ix_conflicts_settled", "instance_id", "settled_at", where=SETTLED_CONFLICT),
     Index("ix_conflicts_record_link_id", "record_link_id"),
 )
 

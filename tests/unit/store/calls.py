@@ -8,6 +8,7 @@ from datetime import timedelta
 from shared.domain.audit import AuditEvent
 from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import Mode
+from shared.domain.conflicts import ConflictStatus
 from shared.domain.discoveries import Discovery, OfferedTable
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus
@@ -20,7 +21,15 @@ from shared.domain.selections import TableSelection
 from shared.domain.tallies import Tally
 from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job, make_profile
-from tests.store_kit import LATER, make_link, make_log, make_notice, make_oauth_state, make_spec
+from tests.store_kit import (
+    LATER,
+    make_conflict,
+    make_link,
+    make_log,
+    make_notice,
+    make_oauth_state,
+    make_spec,
+)
 
 PROBLEMS = [RecordProblem(stream="deals", key=str(n), message="bad") for n in range(3)]
 
@@ -191,6 +200,10 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
     uow.checkpoints.get(instance.id, "deals", "import")
     uow.links.save_many([make_link(instance.id, "1"), make_link(instance.id, "2")])
     uow.links.get_many(instance.id, "deals", ["1", "2"])
+    link = uow.links.get_many(instance.id, "deals", ["1"])["1"]
+    uow.links.get_by_ids([link.id])
+    uow.links.find_by_linkhub_ids(instance.id, link.entity, [link.linkhub_id])
+    _conflict(uow, instance, link.id)
     uow.links.mark_seen(instance.id, "deals", ["1"], job_id=job.id)
     uow.links.count_live(instance.id)
     uow.links.count_seen(instance.id, "deals", job_id=job.id)
@@ -208,6 +221,23 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
             occurred_at=NOW,
         )
     )
+
+
+def _conflict(uow: UnitOfWork, instance: Instance, link_id: str) -> None:
+    conflict = make_conflict(instance, link_id)
+    for _ in range(2):
+        uow.conflicts.record([conflict], now=NOW)
+    uow.conflicts.open_for(instance.id, [link_id])
+    uow.conflicts.get(conflict.id, profile_id=instance.profile_id)
+    for query in queries("open"):
+        uow.conflicts.list_page(instance.profile_id, query)
+        uow.conflicts.list_page(instance.profile_id, query, instance_id=instance.id)
+    settled = ConflictStatus.SETTLED_LINKHUB
+    uow.conflicts.settle(conflict.id, settled, settled_by="ada", now=NOW)
+    uow.conflicts.settled_for(instance.id, [link_id])
+    uow.conflicts.list_settled(instance.id, limit=5)
+    uow.conflicts.close([conflict.id], now=NOW)
+    uow.conflicts.close([conflict.id], ConflictStatus.OBSOLETE, now=NOW)
 
 
 def _tell(uow: UnitOfWork, instance: Instance) -> None:

@@ -105,6 +105,7 @@ def test_what_must_be_filtered_is() -> None:
         if index.unique
     }
     assert filtered == {
+        "ux_conflicts_open": "status = 'open'",
         "ux_integration_instances_connection": "deleted_at IS NULL",
         "ux_integrator_profiles_caller": "issuer IS NOT NULL AND subject IS NOT NULL",
         "ux_sync_jobs_unfinished": "status IN ('pending', 'running', 'waiting_approval')",

@@ -127,6 +127,26 @@ def upgrade() -> None:
         ["profile_id", "status", "created_at", "id"],
         unique=False,
     )
+    op.create_index(
+        "ux_conflicts_open",
+        "conflicts",
+        ["record_link_id", "field"],
+        unique=True,
+        sqlite_where=sa.text("status = 'open'"),
+        mssql_where=sa.text("status = 'open'"),
+    )
+    op.create_index(
+        "ix_conflicts_settled",
+        "conflicts",
+        ["instance_id", "settled_at"],
+        unique=False,
+        sqlite_where=sa.text(
+            "status IN ('settled_external', 'settled_linkhub') AND closed_at IS NULL"
+        ),
+        mssql_where=sa.text(
+            "status IN ('settled_external', 'settled_linkhub') AND closed_at IS NULL"
+        ),
+    )
     op.create_index("ix_conflicts_record_link_id", "conflicts", ["record_link_id"], unique=False)
     op.create_table(
         "change_journal",
