@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions.bootstrap.backends import Backends, needed
+from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from shared.domain.warehouses import WarehouseTarget
@@ -30,9 +31,13 @@ class Warehouses(Backends):
         from shared.http.egress import read_networks
         from shared.sinks.warehouse.access.guard import Guard, OwnDatabase
 
+        try:
+            networks = read_networks(self.settings.warehouse_networks)
+        except PermanentError as error:
+            raise PermanentError(f"WAREHOUSE_NETWORKS: {error}") from None
         return Guard(
             allow_private_hosts=self.settings.allow_private_hosts,
-            networks=read_networks(self.settings.warehouse_networks),
+            networks=networks,
             own=OwnDatabase.of(self.settings.database_url),
         )
 
@@ -45,7 +50,9 @@ class Warehouses(Backends):
 
     def warehouse_sink(self, request: SinkRequest) -> Sink:
         """Return the warehouse the instance of a run goes to, as a sink."""
+        from shared.domain.policies import Policies
         from shared.sinks.warehouse import WarehouseSink
+        from shared.sinks.warehouse.swap import SwapRules
 
         instance = request.set_up.instance
         way: dict[str, Any] = {}
@@ -61,6 +68,11 @@ class Warehouses(Backends):
             instance_id=request.job.instance_id,
             run_id=request.job.run_id,
             table_prefix=instance.connection_key,
+            drift={selection.stream: selection.drift for selection in request.set_up.selections},
+            rules=SwapRules(
+                shrink_percent=Policies.from_json(instance.policies).delete_approval_percent,
+                is_approved=request.job.approved_at is not None,
+            ),
         )
 
     def way_to(self, target: WarehouseTarget) -> dict[str, Any]:
