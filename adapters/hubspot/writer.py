@@ -165,8 +165,6 @@ class ObjectWriter:
     def _settled(self, change: Upsert | Delete, outcome: Outcome, verb: str) -> PushResult:
         if outcome.found is None:
             return self._rejected(change, outcome.message, field=outcome.field)
-        if verb == "created" and outcome.found.get("new") is False:
-            verb = "updated"  # an earlier attempt made it between our look and our write
         return self._result(change, outcome.found, verb)
 
     def _result(self, change: Upsert | Delete, found: CrmObject | None, verb: str) -> PushResult:

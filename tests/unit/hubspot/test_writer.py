@@ -116,8 +116,8 @@ def test_a_lost_answer_makes_nothing_twice() -> None:
     assert list(server.deals) == [1]
 
 
-def test_what_was_made_between_look_and_write_is_updated() -> None:
-    """HubSpot says whether an upsert made anything; the result follows it."""
+def test_what_was_made_between_look_and_write_is_found() -> None:
+    """An upsert goes by the key, so it makes no second record of what another attempt made."""
     server = WritableHubSpot()
     server.properties.append(dict(UNIQUE))
 
@@ -127,7 +127,7 @@ def test_what_was_made_between_look_and_write_is_updated() -> None:
 
     server.meddle = other_attempt
     result = push_one(server, upsert(KEY, dealname="New"))
-    assert (result.outcome, result.external_id) == ("updated", "3")
+    assert (result.external_id, list(server.deals)) == ("3", [3])
 
 
 def test_the_unique_property_is_made_once() -> None:
