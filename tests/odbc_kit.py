@@ -18,11 +18,15 @@ def odbc_error(state: str, number: int, text: str = "told") -> OdbcError:
 
 
 class FakeOdbc(SimpleNamespace):
-    """The module. `refusals` are raised by the next connects, in order."""
+    """The module. `refusals` are raised by the next connects, in order.
+
+    `refused` are errors raised by statements that begin with their key.
+    """
 
     def __init__(self, drivers: Sequence[str] = (MICROSOFT,), **values: Any) -> None:
         self.installed = list(drivers)
         self.refusals: list[OdbcError] = []
+        self.refused: dict[str, OdbcError] = {}
         self.connects: list[tuple[str, dict[str, Any]]] = []
         self.statements: list[str] = []
         self.sizes: list[list[Any]] = []
@@ -87,6 +91,9 @@ class FakeCursor:
 
     def execute(self, statement: str, *_params: Any) -> FakeCursor:
         self.module.statements.append(statement)
+        for beginning, error in self.module.refused.items():
+            if statement.startswith(beginning):
+                raise error
         answers = {"ProductVersion": "16.0.1000.6", "schema_name": "dbo", "SELECT 1": 1}
         found = [value for text, value in answers.items() if text in statement]
         self.rows = [(value,) for value in found[:1]]
