@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from shared.domain.changes import RecordProblem
 from shared.domain.field_mappings import FieldMapping
+from shared.domain.fields import Field
 from shared.domain.linkhub import ENTITIES
 from shared.domain.transform_kinds import Constant
 from shared.domain.transforms import parse_transform
@@ -74,6 +75,12 @@ class RecordMapper:
     def streams(self) -> Mapping[str, str]:
         """The entity each mapped stream fills."""
         return {stream: plan.entity for stream, plan in self._plans.items()}
+
+    def fields_of(self, stream: str) -> tuple[Field, ...]:
+        """Return the LinkHub fields this stream's rules fill, in the order the entity has them."""
+        plan = self._plans[stream]
+        filled = {*plan.constants, *(rule.field for rule in plan.rules)}
+        return tuple(each for each in ENTITIES[plan.entity].fields if each.name in filled)
 
     def map(
         self, stream: str, key: str, record: Mapping[str, Any]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
 from shared.domain.links import RecordLink, check_external_id
 from shared.domain.mapping import EntityRecord, RecordMapper
+from shared.domain.wire import WireValue
 from shared.errors import RecordError
 
 RecordKey = tuple[str, str]
@@ -122,6 +123,16 @@ def _key_problem(change: Upsert | Delete) -> list[RecordProblem]:
         key = change.key[:80].rstrip().encode(errors="replace").decode().replace("\0", "�")
         return [RecordProblem(stream=change.stream, key=key, message=error.message)]
     return []
+
+
+def encode_fields(fields: Mapping[str, WireValue]) -> str:
+    """Return fields as canonical JSON."""
+    return _encode(fields)
+
+
+def hash_fields(entity: str, fields: Mapping[str, WireValue]) -> str:
+    """Return the hash a record with these mapped fields has."""
+    return hashlib.sha256(f"{entity}\n{_encode(fields)}".encode()).hexdigest()
 
 
 def _ready(record: EntityRecord) -> ReadyRecord:

@@ -28,7 +28,7 @@ from shared.domain.tallies import Tally
 from shared.engine.opening import SyncPlan, open_scope, starting_point
 from shared.engine.prefetch import coalesce, prefetched
 from shared.errors import PermanentError
-from shared.ports.provider import Connection
+from shared.ports.provider import Source
 from shared.ports.run_log import RunLog
 from shared.ports.sink import FinishResult, Sink, TableLoad
 
@@ -57,7 +57,7 @@ class Outcome:
 def run_sync(
     *,
     plan: SyncPlan,
-    source: Connection,
+    source: Source,
     sink: Sink,
     run_log: RunLog,
     budget_seconds: float,
@@ -82,7 +82,7 @@ class _Run:
         self,
         *,
         plan: SyncPlan,
-        source: Connection,
+        source: Source,
         sink: Sink,
         run_log: RunLog,
         is_stopping: Callable[[], bool],

@@ -86,14 +86,8 @@ class PushResult:
     problem: RecordProblem | None = None
 
 
-class Connection(Protocol):
-    """An opened instance. Used by one thread at a time; close it when done."""
-
-    def check(self) -> CheckResult:
-        """Prove with one cheap live call that the credentials work."""
-
-    def discover(self) -> Sequence[Stream]:
-        """Return the streams with their fields as the provider has them now."""
+class Source(Protocol):
+    """What a sync reads from."""
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
         """Yield pages whose last has a checkpoint with `resume` None.
@@ -102,12 +96,26 @@ class Connection(Protocol):
         what changed since.
         """
 
+
+class Connection(Source, Protocol):
+    """An opened instance. Used by one thread at a time; close it when done."""
+
+    def check(self) -> CheckResult:
+        """Prove with one cheap live call that the credentials work."""
+
+    def discover(self) -> Sequence[Stream]:
+        """Return the streams with their fields as the provider has them now."""
+
     def get(self, stream: str, keys: Sequence[str]) -> Sequence[Change]:
         """Return an Upsert for each key that exists and a Delete for each that does not."""
 
     def push(self, stream: str, changes: Sequence[Change]) -> Iterator[PushResult]:
         """Write changes to the provider; pushing the same ones again changes nothing.
 
+        A key of the provider's own form names what exists. Any other one, LinkHub's id, asks for
+        something new, and pushed again finds what was made for it. A record holds the fields to
+        write, and the version fields of the record they were compared with: where that is not the
+        present version, a field somebody else changed meanwhile is rejected, not overwritten.
         Raise PermanentError where the provider is import only.
         """
 
@@ -119,8 +127,10 @@ class Connection(Protocol):
 class ProviderDefinition:
     """An adapter. `validate_mapping` returns (external field, message) pairs beyond what types
     tell; `default_transform(stream, external_field)` is the transform used where a mapping has
-    none. `oauth`: how people sign in, None where they cannot. `platform`: the options the platform
-    decides, which the environment sets by the rule of `shared/domain/platform_options.py`.
+    none. By stream: `version_fields` tell a record's version (what `get` gave of them is handed
+    back to `push`), `changed_at` is the field that says when a record was changed last. `oauth`:
+    how people sign in, None where they cannot. `platform`: the options the platform decides, which
+    the environment sets by the rule of `shared/domain/platform_options.py`.
     """
 
     spec: ProviderSpec
@@ -128,5 +138,7 @@ class ProviderDefinition:
     platform: Sequence[PlatformOption] = ()
     connect: Callable[[ConnectRequest], Connection]
     default_mappings: Sequence[FieldMapping] = ()
+    version_fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    changed_at: Mapping[str, str] = field(default_factory=dict)
     validate_mapping: Callable[[Sequence[FieldMapping]], Sequence[tuple[str, str]]] = lambda _: ()
     default_transform: Callable[[str, str], Mapping[str, Any] | None] = lambda _stream, _field: None
