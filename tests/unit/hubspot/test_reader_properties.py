@@ -31,12 +31,15 @@ def account(times: list[int]) -> FakeHubSpot:
 
 
 class Busy:
-    """Changes one deal before each request; every change has a later time than all before."""
+    """Changes one deal before each request; every change has a later time than all before.
+
+    None is older than HubSpot's clock says it is, which is where a read begins.
+    """
 
     def __init__(self, server: FakeHubSpot, planned: Acts) -> None:
         self._server = server
         self._planned = iter(planned)
-        self._now = NOW_MS - 1_000_000
+        self._now = NOW_MS
 
     def __call__(self, request: httpx.Request) -> None:
         act, id_ = next(self._planned, ("nothing", 0))
