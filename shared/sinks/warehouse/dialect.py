@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.sinks.warehouse.packing import Storage
+from shared.sinks.warehouse.fitting import Storage
+from shared.sinks.warehouse.hashing import Total
 from shared.sinks.warehouse.types import Column
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Dialect(Storage, Protocol):
         """Return the names of all tables and views of the schema, in lower case."""
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
-        """Create a table: the key, these columns, and the companion last."""
+        """Create a table: the key, the hash, these columns, and the companion last."""
 
     def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Add columns that are NULL in every row."""
@@ -60,10 +61,10 @@ class Dialect(Storage, Protocol):
         *,
         with_companion: bool,
     ) -> None:
-        """Insert rows of (key, *columns) and, `with_companion`, the companion's value."""
+        """Insert rows of (key, hash, *columns) and, `with_companion`, the companion's value."""
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
-        """Delete the rows of these keys, if they are there; return how many were."""
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> Total:
+        """Delete the rows of these keys, if they are there; return what they were."""
 
     def create_view(
         self,
@@ -81,8 +82,18 @@ class Dialect(Storage, Protocol):
     def drop_view(self, connection: Connection, view: str) -> None:
         """Drop a view if it is there; anything else of this name stays."""
 
-    def count(self, connection: Connection, table: str) -> int:
-        """Return how many rows there are."""
+    def total(self, connection: Connection, table: str) -> Total:
+        """Return how many rows there are, and what SQL makes of their hashes."""
+
+    def read_back(
+        self, connection: Connection, table: str, columns: Sequence[Column], keys: Sequence[str]
+    ) -> list[Sequence[Any]]:
+        """Return the rows of these keys, as far as they are there, as the driver has their values:
+        (key, hash, companion, *columns).
+        """
+
+    def keys_from(self, connection: Connection, table: str, start: str, limit: int) -> list[str]:
+        """Return the first `limit` keys that do not sort before `start`."""
 
     def first_repeated_key(self, connection: Connection, table: str) -> str | None:
         """Return a key that stands in several rows, None if every one is unique."""

@@ -75,7 +75,8 @@ class ShapeChange:
         if column is None:
             if len(self._known) >= self._limits.max_columns:
                 return None
-            column = self._known[name] = self._new(name, values, types)
+            slot = len(self._known)
+            column = self._known[name] = replace(self._new(name, values, types), slot=slot)
             self._taken.add(column.name.lower())
             self.added.append(column)
             return column

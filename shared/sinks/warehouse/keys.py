@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import eq, itemgetter
 from typing import Any
 
 from shared.sinks.warehouse.types import KEY, KEY_LENGTH
 from shared.sinks.warehouse.values import is_encodable
 
 
-def key_faults(pairs: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[int, str]:
+def key_faults(keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """Return what is wrong with each (key, record) that cannot be a row, by its position."""
-    if not pairs:
-        return {}
-    keys = [key for key, _ in pairs]
-    if [record.get(KEY, key) for key, record in pairs] == keys:
+    if _names_agree(keys, records):
         joined = "".join(keys)
         if (
             joined.isascii()
@@ -23,8 +21,16 @@ def key_faults(pairs: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[int, str]
             and all(0 < length <= KEY_LENGTH for length in set(map(len, keys)))
         ):
             return {}
+    pairs = zip(keys, records, strict=True)
     found = ((row, _fault(key, record)) for row, (key, record) in enumerate(pairs))
     return {row: fault for row, fault in found if fault}
+
+
+def _names_agree(keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> bool:
+    try:
+        return all(map(eq, keys, map(itemgetter(KEY), records)))
+    except KeyError:
+        return all(record.get(KEY, key) == key for key, record in zip(keys, records, strict=True))
 
 
 def _fault(key: str, record: Mapping[str, Any]) -> str:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
 from shared.sinks.warehouse import mssql_ddl as ddl
+from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
+from shared.sinks.warehouse.hashing import Total, wrapped
 from shared.sinks.warehouse.mssql_ddl import quote
-from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
-from shared.sinks.warehouse.types import COMPANION, KEY, KEY_LENGTH, Column, ColumnType
+from shared.sinks.warehouse.types import COMPANION, HASH, KEY, KEY_LENGTH, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
@@ -126,23 +127,25 @@ class MssqlDialect:
         with_companion: bool,
     ) -> None:
         """Insert in calls of bounded rows and bytes."""
-        types = [ColumnType.TEXT, *(column.type for column in columns), ColumnType.JSON]
+        first = [ColumnType.TEXT, ColumnType.INTEGER]
+        types = [*first, *(column.type for column in columns), ColumnType.JSON]
         sql = insert_rows(self.table(table), columns, with_companion=with_companion)
         for text in json_calls(rows, types):
             _run(connection, sql, text)
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> Total:
         """Count, then delete, by one statement each a call: under NOCOUNT a delete tells no number,
         and where records are mostly new there is nothing to delete.
         """
         rest = f"FROM {self.table(table)} {_WITH_KEYS}"
-        deleted = 0
+        rows = checksum = 0
         for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
-            there = int(_scalar(connection, f"SELECT COUNT_BIG(*) {rest}", text))
-            if there:
+            found = _total(connection, rest, text)
+            if found.rows:
                 _run(connection, f"DELETE {rest}", text)
-            deleted += there
-        return deleted
+            rows += found.rows
+            checksum += found.checksum
+        return Total(rows, wrapped(checksum))
 
     def create_view(
         self,
@@ -162,9 +165,28 @@ class MssqlDialect:
         if self.has_view(connection, view):
             _run(connection, f"DROP VIEW {self.table(view)}")
 
-    def count(self, connection: Connection, table: str) -> int:
-        """Return how many rows there are."""
-        return int(_scalar(connection, f"SELECT COUNT_BIG(*) FROM {self.table(table)}"))  # noqa: S608  quoted
+    def total(self, connection: Connection, table: str) -> Total:
+        """Return how many rows there are, and what their hashes add up to."""
+        return _total(connection, f"FROM {self.table(table)}")
+
+    def read_back(
+        self, connection: Connection, table: str, columns: Sequence[Column], keys: Sequence[str]
+    ) -> list[Sequence[Any]]:
+        """Return the rows of these keys, as far as they are there."""
+        names = ", ".join(map(quote, [KEY, HASH, COMPANION, *(c.name for c in columns)]))
+        sql = f"SELECT {names} FROM {self.table(table)} {_WITH_KEYS}"  # noqa: S608  quoted
+        rows: list[Sequence[Any]] = []
+        for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
+            rows += map(tuple, connection.exec_driver_sql(sql, (text,)))
+        return rows
+
+    def keys_from(self, connection: Connection, table: str, start: str, limit: int) -> list[str]:
+        """Walk along the primary key."""
+        key = quote(KEY)
+        sql = (
+            f"SELECT TOP ({limit:d}) {key} FROM {self.table(table)} WHERE {key} >= ? ORDER BY {key}"  # noqa: S608  quoted
+        )
+        return [row[0] for row in connection.exec_driver_sql(sql, (start,))]
 
     def first_repeated_key(self, connection: Connection, table: str) -> str | None:
         """None: the primary key lets no key stand twice."""
@@ -192,12 +214,19 @@ _WITH_KEYS = (
 )
 
 
+def _total(connection: Connection, rest: str, *values: str) -> Total:
+    """Add up decimals: the sum of a few integers of 64 bits is beyond them."""
+    sums = f"COUNT_BIG(*), SUM(CAST({quote(HASH)} AS DECIMAL(38, 0)))"
+    row = connection.exec_driver_sql(f"SELECT {sums} {rest}", values).one()
+    return Total(int(row[0]), wrapped(int(row[1] or 0)))
+
+
 def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
     """Return the statement that inserts the rows of one JSON text: `[{"c0": key, "c1": …}, …]`."""
-    shown = [quote(KEY)]
-    taken = ["[c0]"]
-    read = [f"[c0] NVARCHAR({KEY_LENGTH}) '$.c0'"]
-    for position, column in enumerate(columns, start=1):
+    shown = [quote(KEY), quote(HASH)]
+    taken = ["[c0]", "[c1]"]
+    read = [f"[c0] NVARCHAR({KEY_LENGTH}) '$.c0'", "[c1] BIGINT '$.c1'"]
+    for position, column in enumerate(columns, start=2):
         alias = f"c{position}"
         is_binary = column.type is ColumnType.BINARY
         shown.append(quote(column.name))
@@ -206,7 +235,7 @@ def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) 
         sql_type = "NVARCHAR(MAX)" if is_binary else ddl.TYPES[column.type]
         read.append(f"[{alias}] {sql_type} '$.{alias}'")
     if with_companion:
-        alias = f"c{len(columns) + 1}"
+        alias = f"c{len(columns) + 2}"
         shown.append(quote(COMPANION))
         taken.append(f"[{alias}]")
         read.append(f"[{alias}] NVARCHAR(MAX) '$.{alias}'")

@@ -13,6 +13,7 @@ from shared.sinks.warehouse.types import (
     COMPANION,
     CREATED,
     EXACT_INTEGERS,
+    HASH,
     KEY,
     KEY_LENGTH,
     Column,
@@ -55,7 +56,8 @@ def create_table(table: str, columns: Sequence[Column]) -> str:
     """Return the statement that creates a (quoted) table."""
     key = f"{quote(KEY)} NVARCHAR({KEY_LENGTH}) COLLATE {COLLATION} NOT NULL PRIMARY KEY"
     companion = f"{quote(COMPANION)} NVARCHAR(MAX) NULL"
-    parts = [key, *([definitions(columns)] if columns else []), companion]
+    hashed = f"{quote(HASH)} BIGINT NOT NULL"
+    parts = [key, hashed, *([definitions(columns)] if columns else []), companion]
     return f"CREATE TABLE {table} ({', '.join(parts)})"
 
 

@@ -36,7 +36,8 @@ class OwnedTable:
     written. `job_id` made this generation, `undone_by` (the job of an undo, or '') gave it back or
     set it aside. `checkpoint` is what the last sync that ended left behind for this generation: a
     table that is given back goes on from there. `repeats`: a staging table whose keys may come
-    again.
+    again. `checksum` is the sum of the hashes of its rows, as written; `written_by` the last job
+    that wrote some; `last_check` what the last comparison of the two found, as JSON.
     """
 
     stream: str
@@ -48,9 +49,12 @@ class OwnedTable:
     columns: list[Column] = field(default_factory=lambda: list(BASE_COLUMNS))
     generation: int
     row_count: int = 0
+    checksum: int = 0
     rejected: int = 0
     repeats: bool = False
     job_id: str
+    written_by: str = ""
+    last_check: str | None = None
     undone_by: str = ""
     checkpoint: str | None = None
     loaded_at: datetime | None = None
@@ -83,9 +87,12 @@ class Registry:
                 columns=[Column.from_json(item) for item in json.loads(row["columns"])],
                 generation=row["generation"],
                 row_count=row["row_count"],
+                checksum=row["checksum"],
                 rejected=row["rejected"],
                 repeats=row["repeats"],
                 job_id=row["job_id"],
+                written_by=row["written_by"],
+                last_check=row["last_check"],
                 undone_by=row["undone_by"],
                 checkpoint=row["checkpoint"],
                 loaded_at=row["loaded_at"],
@@ -139,9 +146,12 @@ class Registry:
                 columns=json.dumps([column.to_json() for column in owned.columns]),
                 generation=owned.generation,
                 row_count=owned.row_count,
+                checksum=owned.checksum,
                 rejected=owned.rejected,
                 repeats=owned.repeats,
                 job_id=owned.job_id,
+                written_by=owned.written_by,
+                last_check=owned.last_check,
                 undone_by=owned.undone_by,
                 checkpoint=owned.checkpoint,
                 loaded_at=owned.loaded_at,

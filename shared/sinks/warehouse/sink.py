@@ -35,6 +35,7 @@ from shared.sinks.warehouse.errors import BrokenLoadError, translated
 from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
+from shared.sinks.warehouse.reconciling import check_live
 from shared.sinks.warehouse.registry import Registry, Role
 from shared.sinks.warehouse.restore import checkpoints_of, find_restoration, restore, restored_by
 from shared.sinks.warehouse.sqlite import SqliteDialect
@@ -90,6 +91,7 @@ class WarehouseSink:
             drift=drift or {},
         )
         self._rules = rules or SwapRules()
+        self._now = now
         self._connection: Connection | None = None
         self._writers: dict[str, TableWriter] = {}
         self._begun: dict[str, SavedCheckpoint] = {}
@@ -149,6 +151,8 @@ class WarehouseSink:
         a run whose `rules` are approved swaps it in.
         """
         self._discard()
+        writer = self._writers.get(scope)
+        written = writer.written() if writer is not None else {}
         saved = replace(saved, stage=Stage.FINISHED)
         with self._transaction(scope) as connection:
             stored, _ = self._states.find(connection, scope)
@@ -161,6 +165,16 @@ class WarehouseSink:
                     saved=saved,
                     totals=totals,
                     rules=self._rules,
+                    written=written,
+                    now=self._now(),
+                )
+                check_live(
+                    connection,
+                    self._estate,
+                    scope=scope,
+                    job_id=saved.job_id,
+                    written=written,
+                    now=self._now(),
                 )
                 self._estate.settle(connection, scope=scope, saved=saved)
                 self._states.save(connection, scope, saved)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.sinks.warehouse.packing import all_finite, holds_negative_zero
-from shared.sinks.warehouse.types import COMPANION, CREATED, EXACT_INTEGERS, KEY, Column, ColumnType
+from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
+from shared.sinks.warehouse.hashing import Total, wrapped
+from shared.sinks.warehouse.types import (
+    COMPANION,
+    CREATED,
+    EXACT_INTEGERS,
+    HASH,
+    KEY,
+    Column,
+    ColumnType,
+)
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
@@ -154,12 +164,14 @@ class SqliteDialect:
         raw: Any = connection.connection.driver_connection
         raw.executemany(insert_rows(table, columns, with_companion=with_companion), rows)
 
-    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> int:
-        """Delete key by key, through the index."""
-        raw: Any = connection.connection.driver_connection
-        sql = f"DELETE FROM {quote(table)} WHERE {quote(KEY)} = ?"  # noqa: S608  quoted
-        deleted: int = raw.executemany(sql, [(key,) for key in keys]).rowcount
-        return deleted
+    def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> Total:
+        """Delete by the index; where records are mostly new there is nothing to delete."""
+        rest = f"FROM {quote(table)} {_WITH_KEYS}"
+        given = (json.dumps(keys),)
+        found = _total(connection, rest, given)
+        if found.rows:
+            connection.exec_driver_sql(f"DELETE {rest}", given)
+        return found
 
     def create_view(
         self,
@@ -178,10 +190,23 @@ class SqliteDialect:
         if self.has_view(connection, view):
             connection.exec_driver_sql(f"DROP VIEW {quote(view)}")
 
-    def count(self, connection: Connection, table: str) -> int:
-        """Return how many rows there are."""
-        sql = f"SELECT COUNT(*) FROM {quote(table)}"  # noqa: S608  quoted
-        return int(connection.exec_driver_sql(sql).scalar_one())
+    def total(self, connection: Connection, table: str) -> Total:
+        """Return how many rows there are, and what their hashes add up to."""
+        return _total(connection, f"FROM {quote(table)}", ())
+
+    def read_back(
+        self, connection: Connection, table: str, columns: Sequence[Column], keys: Sequence[str]
+    ) -> list[Sequence[Any]]:
+        """Return the rows of these keys, as far as they are there."""
+        names = ", ".join(map(quote, [KEY, HASH, COMPANION, *(c.name for c in columns)]))
+        sql = f"SELECT {names} FROM {quote(table)} {_WITH_KEYS}"  # noqa: S608  quoted
+        return [tuple(row) for row in connection.exec_driver_sql(sql, (json.dumps(keys),))]
+
+    def keys_from(self, connection: Connection, table: str, start: str, limit: int) -> list[str]:
+        """Walk along the index."""
+        key = quote(KEY)
+        sql = f"SELECT {key} FROM {quote(table)} WHERE {key} >= ? ORDER BY {key} LIMIT ?"  # noqa: S608  quoted
+        return [row[0] for row in connection.exec_driver_sql(sql, (start, limit))]
 
     def first_repeated_key(self, connection: Connection, table: str) -> str | None:
         """Group by the key."""
@@ -199,9 +224,24 @@ class SqliteDialect:
         connection.exec_driver_sql(f"ALTER TABLE {quote(table)} RENAME TO {quote(new)}")
 
 
+_WITH_KEYS = f"WHERE {quote(KEY)} IN (SELECT value FROM json_each(?))"  # noqa: S608  constants
+
+
+def _total(connection: Connection, rest: str, given: tuple[str, ...]) -> Total:
+    """Add up halves of 32 bits: SQLite's integers would overflow."""
+    name = quote(HASH)
+    sums = f"COUNT(*), SUM({name} >> 32), SUM({name} & {_LOW})"
+    row = connection.exec_driver_sql(f"SELECT {sums} {rest}", given).one()
+    return Total(int(row[0]), wrapped(((row[1] or 0) << 32) + (row[2] or 0)))
+
+
+_LOW = 2**32 - 1
+
+
 def create_table(table: str, columns: Sequence[Column]) -> str:
     """Return the statement that creates a table."""
-    parts = [f"{quote(KEY)} TEXT NOT NULL", *map(_definition, columns), f"{quote(COMPANION)} TEXT"]
+    first = [f"{quote(KEY)} TEXT NOT NULL", f"{quote(HASH)} BIGINT NOT NULL"]
+    parts = [*first, *map(_definition, columns), f"{quote(COMPANION)} TEXT"]
     return f"CREATE TABLE {quote(table)} ({', '.join(parts)})"
 
 
@@ -220,7 +260,8 @@ def create_view(view: str, table: str, columns: Sequence[Column], *, time_name: 
 
 def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
     """Return the statement that inserts one row by position."""
-    names = [KEY, *(column.name for column in columns), *([COMPANION] if with_companion else [])]
+    beside = [COMPANION] if with_companion else []
+    names = [KEY, HASH, *(column.name for column in columns), *beside]
     quoted = ", ".join(map(quote, names))
     marks = ", ".join("?" * len(names))
     return f"INSERT INTO {quote(table)} ({quoted}) VALUES ({marks})"  # noqa: S608  quoted

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint
+from shared.domain.reconciliation import TableCheck
 from shared.errors import ApprovalNeededError
 from shared.ports.sink import FinishResult, TableLoad
 from shared.sinks.warehouse import names
 from shared.sinks.warehouse.drift import notes
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error
 from shared.sinks.warehouse.ownership import Estate
+from shared.sinks.warehouse.reconciling import check_table, note, noted
 from shared.sinks.warehouse.registry import OwnedTable, Role
 from shared.sinks.warehouse.types import Column
 from shared.sinks.warehouse.writer import repeated
@@ -47,6 +50,8 @@ def swap_in(
     saved: SavedCheckpoint,
     totals: Mapping[str, int],
     rules: SwapRules,
+    written: Mapping[str, Sequence[str]],
+    now: datetime,
 ) -> None:
     """Replace every live table of which the scope has a staged one.
 
@@ -62,7 +67,11 @@ def swap_in(
         stream = min(missing)
         raise _miscounted(stream, 0, expected[stream])
     for owned in staged:
-        _check(connection, estate, owned, expected.get(owned.stream))
+        _seal(connection, estate, owned)
+        keys = written.get(owned.stream, ())
+        check = check_table(connection, estate.dialect, owned, written=keys)
+        _require_complete(owned, check, expected.get(owned.stream))
+        note(owned, check, job_id=saved.job_id, now=now)
     if not rules.is_approved:
         _guard(connection, estate, staged, percent=rules.shrink_percent)
     for owned in staged:
@@ -71,10 +80,15 @@ def swap_in(
 
 def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str) -> FinishResult:
     """Return what a job has swapped in, and how the tables differ from those they replaced."""
-    loads, problems = [], list[RecordProblem]()
+    loads, checks, problems = [], list[TableCheck](), list[RecordProblem]()
     every = estate.registry.list_all(connection)
     previous = {o.stream: o for o in every if o.role is Role.PREVIOUS}
     for owned in every:
+        check = noted(owned, job_id) if owned.role is Role.LIVE else None
+        if check is not None and owned.scope == names.bounded_key(scope):
+            checks.append(check)
+            if not check.is_equal:
+                problems.append(RecordProblem(stream=owned.stream, key="", message=check.message))
         if owned.role is Role.LIVE and owned.job_id == job_id and owned.loaded_at is not None:
             if owned.scope != names.bounded_key(scope) or owned.undone_by:
                 continue
@@ -82,7 +96,7 @@ def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str
             if owned.stream in previous:
                 before = previous[owned.stream].columns
                 problems += notes(owned.stream, before, owned.columns)
-    return FinishResult(loads=tuple(loads), problems=tuple(problems))
+    return FinishResult(loads=tuple(loads), problems=tuple(problems), checks=tuple(checks))
 
 
 def _guard(
@@ -108,8 +122,8 @@ def _guard(
 _SHOWN = 10
 
 
-def _check(connection: Connection, estate: Estate, owned: OwnedTable, counted: int | None) -> None:
-    """Prove the keys unique and the rows as many as the source counted, or as were written."""
+def _seal(connection: Connection, estate: Estate, owned: OwnedTable) -> None:
+    """Prove the keys unique."""
     dialect = estate.dialect
     try:
         if not owned.repeats:  # else it was sealed when it was made
@@ -119,11 +133,18 @@ def _check(connection: Connection, estate: Estate, owned: OwnedTable, counted: i
             raise
         key = dialect.first_repeated_key(connection, owned.table_name)
         raise repeated(owned.stream, f"{key!r}") from None
-    rows = dialect.count(connection, owned.table_name)
+
+
+def _require_complete(owned: OwnedTable, check: TableCheck, counted: int | None) -> None:
+    """Prove the rows as many as the source counted, or as were written, and the same ones."""
     wanted = owned.row_count if counted is None else counted - owned.rejected
-    if rows != wanted:
-        raise _miscounted(owned.stream, rows, wanted)
-    owned.row_count = rows
+    if check.rows != wanted:
+        raise _miscounted(owned.stream, check.rows, wanted)
+    if not check.has_checksum:
+        raise BrokenLoadError(
+            f"The staged rows of stream {owned.stream!r} are not those that were read: the sum of "
+            "their hashes differs. The table in the warehouse stays as it was; sync again."
+        )
 
 
 def _replace(
@@ -166,6 +187,7 @@ def _carry_on(
         for column in before
         if column.field not in now and column.name.lower() not in used
     ][: max(0, estate.dialect.max_columns - len(now))]
+    gone = [replace(column, slot=slot) for slot, column in enumerate(gone, start=len(now))]
     if gone:
         estate.dialect.add(connection, owned.table_name, gone)
         owned.columns += gone

@@ -13,6 +13,8 @@ CREATED: Final = "_creationTime"
 """When Convex created the document: milliseconds since the epoch, a float."""
 TIME: Final = "_creationTimeUtc"
 """What a view calls the same as a time."""
+HASH: Final = "_linkhub_hash"
+"""A hash of the row, a signed integer of 64 bits: see `hashing`."""
 COMPANION: Final = "_linkhub_extra"
 """JSON object of the values their columns cannot hold: field to exact value."""
 KEY_LENGTH: Final = 128
@@ -37,7 +39,8 @@ class Column:
     """A column: the source's `field` it holds, and the `name` it has in the table.
 
     `length` is the longest text it takes, in UTF-16 code units; 0 for any, and for what is no text.
-    `has_vanished`: the last full load had no value for it, so it is NULL in every row.
+    `has_vanished`: the last full load had no value for it, so it is NULL in every row. `slot`: its
+    place in what a row's hash is of, counted from 0 and never another one in this table.
     """
 
     field: str
@@ -45,11 +48,12 @@ class Column:
     type: ColumnType
     length: int = 0
     has_vanished: bool = False
+    slot: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return what the registry keeps."""
         found = {"field": self.field, "name": self.name, "type": self.type.value}
-        beyond = {"length": self.length, "hasVanished": self.has_vanished}
+        beyond = {"length": self.length, "hasVanished": self.has_vanished, "slot": self.slot}
         return {**found, **{name: value for name, value in beyond.items() if value}}
 
     @classmethod
@@ -61,6 +65,7 @@ class Column:
             type=ColumnType(data["type"]),
             length=data.get("length", 0),
             has_vanished=data.get("hasVanished", False),
+            slot=data.get("slot", 0),
         )
 
 

@@ -13,6 +13,8 @@ import math
 import struct
 from typing import Any
 
+import orjson
+
 
 def _encode_bytes(value: Any) -> dict[str, str]:
     if isinstance(value, bytes):
@@ -31,12 +33,27 @@ _ESCAPED = json.JSONEncoder(
     allow_nan=False, check_circular=False, separators=(",", ":"), default=_encode_bytes
 )
 
+_ONLY_JSON = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
 
 def dump_exact(value: Any) -> str:
     """Return JSON text that `load_exact` turns back into an equal value of the same types.
 
     The text holds no NUL and no lone surrogate, so every database can store it.
     """
+    try:
+        quick = orjson.dumps(value, _encode_bytes, _ONLY_JSON)
+    except TypeError:  # large integers, lone surrogates, great depth
+        return _dump_slowly(value)
+    # orjson writes null for what JSON has no word for
+    return _dump_slowly(value) if b"null" in quick else quick.decode()
+
+
+def _dump_slowly(value: Any) -> str:
     try:
         text = _READABLE.encode(value)
     except ValueError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field, replace
+from itertools import groupby, repeat
+from operator import is_, itemgetter
+from random import sample
+from typing import TYPE_CHECKING, cast
 
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
 from shared.domain.checkpoints import Mode
@@ -16,7 +17,9 @@ from shared.domain.tallies import Tally
 from shared.ports.sink import WriteResult
 from shared.sinks.warehouse.drift import Shape, notes
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
+from shared.sinks.warehouse.hashing import Total, wrapped
 from shared.sinks.warehouse.keys import key_faults
+from shared.sinks.warehouse.names import bounded_key
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.packing import Record, pack
 from shared.sinks.warehouse.registry import OwnedTable, Role
@@ -26,11 +29,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+_KEPT_A_BATCH = 8
+_KEPT = 64
+"""How many keys of a table are kept, to read their rows back."""
+
+
 @dataclass(slots=True)
 class _Target:
     """Where a stream's changes go now.
 
     `is_saved`: the registry knows all of it. `is_shown`: if it is live, its view does too.
+    `written`: a few keys of rows that were written.
     """
 
     owned: OwnedTable
@@ -38,6 +47,7 @@ class _Target:
     exists: bool
     is_saved: bool = True
     is_shown: bool = True
+    written: list[str] = field(default_factory=list)
 
     @property
     def is_live(self) -> bool:
@@ -48,6 +58,20 @@ class _Target:
     def replaces(self) -> bool:
         """A record takes the place of the one with its key; else it must be the first."""
         return self.owned.role is Role.LIVE or self.owned.repeats
+
+    def count(self, sign: int, rows: Total) -> None:
+        """Note that rows have come (1) or gone (-1)."""
+        owned = self.owned
+        owned.row_count += sign * rows.rows
+        owned.checksum = wrapped(owned.checksum + sign * rows.checksum)
+        self.is_saved = False
+
+    def remember(self, keys: Sequence[str]) -> None:
+        """Keep some of the keys that were written, to read their rows back in the end."""
+        kept = self.written
+        kept += sample(keys, min(len(keys), _KEPT_A_BATCH))
+        if len(kept) > _KEPT:
+            kept[:] = sample(kept, _KEPT)
 
 
 class TableWriter:
@@ -68,6 +92,8 @@ class TableWriter:
 
     def write(self, connection: Connection, changes: Sequence[Change]) -> WriteResult:
         """Apply the changes in order; raise BrokenLoadError where they cannot become a table."""
+        if set(map(type, changes)) == {Upsert} and len(set(map(itemgetter(0), changes))) == 1:
+            return self._apply(connection, changes[0].stream, cast("Sequence[Upsert]", changes))
         by_stream: dict[str, list[Change]] = {}
         for stream, run in groupby(changes, key=itemgetter(0)):
             by_stream.setdefault(stream, []).extend(run)
@@ -83,9 +109,15 @@ class TableWriter:
                 problems += result.problems
         return WriteResult(tally=tally, problems=problems)
 
+    def written(self) -> dict[str, Sequence[str]]:
+        """Return some keys of each stream that this run has written rows of."""
+        return {bounded_key(stream): target.written for stream, target in self._targets.items()}
+
     def flush(self, connection: Connection) -> None:
         """Create the tables that got no row, and bring the registry up to date."""
         for target in self._targets.values():
+            if not target.is_saved:
+                target.owned.written_by = self._job_id
             if not target.exists:
                 self._reshape(connection, target, added=[], widened=[])
             if not target.is_shown:
@@ -107,43 +139,47 @@ class TableWriter:
     ) -> WriteResult:
         """Apply changes of one stream, in order."""
         target = self._target(connection, stream)
-        deleted = sum(change.__class__ is Delete for change in changes)
+        deleted = sum(map(is_, map(type, changes), repeat(Delete)))
         if not deleted and not target.replaces:
-            pairs = [(change[1], change[2]) for change in cast("Sequence[Upsert]", changes)]
-            return self._insert(connection, stream, target, pairs)
+            _, keys, records = zip(*cast("Sequence[Upsert]", changes), strict=True)
+            return self._insert(connection, stream, target, keys, records)
         latest = {change[1]: change for change in changes}
         gone = [key for key, change in latest.items() if change.__class__ is Delete]
         if gone and target.exists:
             table = target.owned.table_name
-            target.owned.row_count -= self._estate.dialect.delete(connection, table, gone)
-            target.is_saved = False
-        left = [(c[1], c[2]) for c in latest.values() if isinstance(c, Upsert)]
-        result = self._insert(connection, stream, target, left)
+            target.count(-1, self._estate.dialect.delete(connection, table, gone))
+        left = {key: change[2] for key, change in latest.items() if isinstance(change, Upsert)}
+        result = self._insert(connection, stream, target, [*left], [*left.values()])
         passed_over = len(changes) - len(left)
         return replace(result, tally=result.tally + Tally(success=passed_over, deleted=deleted))
 
     def _insert(
-        self, connection: Connection, stream: str, target: _Target, pairs: list[tuple[str, Record]]
+        self,
+        connection: Connection,
+        stream: str,
+        target: _Target,
+        keys: Sequence[str],
+        records: Sequence[Record],
     ) -> WriteResult:
-        if not pairs:
+        if not keys:
             return WriteResult(tally=Tally())
         owned = target.owned
-        faults = key_faults(pairs)
+        faults = key_faults(keys, records)
         problems = [
-            RecordProblem(stream=stream, key=pairs[row][0], field="_id", message=fault)
+            RecordProblem(stream=stream, key=keys[row], field="_id", message=fault)
             for row, fault in faults.items()
         ]
         if faults:
-            pairs = [pair for row, pair in enumerate(pairs) if row not in faults]
-        records = dict(pairs)
-        if len(records) < len(pairs):
-            ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+            good_ones = [row for row in range(len(keys)) if row not in faults]
+            keys, records = [keys[row] for row in good_ones], [records[row] for row in good_ones]
+        if len(set(keys)) < len(keys):
+            ((key, _),) = Counter(keys).most_common(1)
             raise repeated(stream, f"{key!r}")
         dialect = self._estate.dialect
         packed = pack(
             stream,
-            list(records),
-            list(records.values()),
+            keys,
+            records,
             shape=target.shape,
             storage=dialect,
         )
@@ -152,14 +188,13 @@ class TableWriter:
         if before is not None:
             problems += notes(stream, before, owned.columns)
         if target.replaces:
-            owned.row_count -= dialect.delete(connection, owned.table_name, packed.keys)
-        beside: list[Sequence[Any]] = [] if packed.extras is None else [packed.extras]
+            target.count(-1, dialect.delete(connection, owned.table_name, packed.keys))
         try:
             dialect.insert(
                 connection,
                 owned.table_name,
                 packed.columns,
-                zip(packed.keys, *packed.values, *beside, strict=True),
+                packed.rows(),
                 with_companion=packed.extras is not None,
             )
         except Exception as error:
@@ -167,10 +202,10 @@ class TableWriter:
                 raise repeated(stream, translated(error).message) from None
             raise
         rejected = len(faults) + packed.rejected
-        owned.row_count += len(packed.keys)
+        target.count(+1, Total(len(packed.keys), sum(packed.hashes)))
         owned.rejected += rejected
-        target.is_saved = False
-        good = len(pairs) - packed.rejected - packed.warned
+        target.remember(packed.keys)
+        good = len(keys) - packed.rejected - packed.warned
         return WriteResult(
             tally=Tally(success=good, warning=packed.warned, error=rejected),
             problems=[*problems, *packed.problems],

@@ -7,6 +7,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,9 @@ class _Result:
     def first(self) -> tuple[int] | None:
         return None if self._found is None else (self._found,)
 
+    def one(self) -> tuple[int, Decimal]:
+        return self._found or 0, Decimal(2**64 + 5)
+
     def __iter__(self) -> Iterator[tuple[str]]:
         return iter([("Flights",), ("flights_view",)])
 
@@ -88,7 +92,7 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     """Every statement the dialect can say."""
     dialect, connection = MssqlDialect(schema=schema), _Connection()
     fake: Any = connection
-    row = ("k", "text", 1, 1.5, True, b"\x00\xff", "{}", "{}")
+    row = ("k", 7, "text", 1, 1.5, True, b"\x00\xff", "{}", "{}")
     dialect.check(fake)
     dialect.has_object(fake, "flights")
     dialect.create(fake, "flights", _COLUMNS)
@@ -98,7 +102,9 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     dialect.insert(fake, "flights", _COLUMNS, [row], with_companion=True)
     dialect.insert(fake, "flights", _COLUMNS, [row[:-1]], with_companion=False)
     dialect.delete(fake, "flights", ["k"])
-    assert dialect.count(fake, "flights") == 1
+    assert dialect.total(fake, "flights") == (1, 5)
+    dialect.read_back(fake, "flights", _COLUMNS, ["k"])
+    dialect.keys_from(fake, "flights", "k", 64)
     assert dialect.first_repeated_key(fake, "flights") is None
     dialect.drop(fake, "flights")
     dialect.rename(fake, "flights", "flights__prev")
@@ -162,8 +168,9 @@ def test_the_create_statement_types_every_column() -> None:
     )
     assert sql == (
         "CREATE TABLE [t] ([_id] NVARCHAR(128) COLLATE Latin1_General_100_BIN2 NOT NULL "
-        "PRIMARY KEY, [a] NVARCHAR(MAX) NULL, [a] BIGINT NULL, [a] FLOAT(53) NULL, [a] BIT NULL, "
-        "[a] VARBINARY(MAX) NULL, [a] NVARCHAR(MAX) NULL, [_linkhub_extra] NVARCHAR(MAX) NULL)"
+        "PRIMARY KEY, [_linkhub_hash] BIGINT NOT NULL, [a] NVARCHAR(MAX) NULL, [a] BIGINT NULL, "
+        "[a] FLOAT(53) NULL, [a] BIT NULL, [a] VARBINARY(MAX) NULL, "
+        "[a] NVARCHAR(MAX) NULL, [_linkhub_extra] NVARCHAR(MAX) NULL)"
     )
 
 

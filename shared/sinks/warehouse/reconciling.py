@@ -1,0 +1,122 @@
+"""Compares tables with what was written to them: rows, the sum of their hashes, and a sample.
+
+Python adds up hashes as it writes, SQL as it counts. A sample is read back on top, hashed again and
+compared with the hash beside it: rows of this run, and some from a place taken at random.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.reconciliation import TableCheck
+from shared.sinks.warehouse.dialect import Dialect
+from shared.sinks.warehouse.hashing import Total, hash_rows
+from shared.sinks.warehouse.ownership import Estate
+from shared.sinks.warehouse.registry import OwnedTable, Role
+from shared.sinks.warehouse.types import Column, ColumnType
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SAMPLE = 64
+"""Rows from a place taken at random that are read back; a smaller table is read back whole."""
+LONGEST_UNCHECKED = timedelta(hours=24)
+"""Tables nobody writes to are looked at again after this time."""
+
+
+def check_table(
+    connection: Connection, dialect: Dialect, owned: OwnedTable, *, written: Sequence[str]
+) -> TableCheck:
+    """Compare a table with what was written to it; `written` are keys of rows to read back."""
+    if not dialect.has_object(connection, owned.table_name):
+        return _compared(owned, Total(0, 0), read_back=0, differing=0)
+    found = dialect.total(connection, owned.table_name)
+    keys = [*dict.fromkeys([*written, *_some_keys(connection, dialect, owned.table_name)])]
+    columns = sorted(owned.columns, key=lambda column: column.slot)
+    rows = dialect.read_back(connection, owned.table_name, columns, keys)
+    differing = sum(
+        row[1] != hashed
+        for row, hashed in zip(
+            rows, hash_rows(_hashable(row, columns) for row in rows), strict=True
+        )
+    )
+    return _compared(owned, found, read_back=len(rows), differing=differing)
+
+
+def check_live(
+    connection: Connection,
+    estate: Estate,
+    *,
+    scope: str,
+    job_id: str,
+    written: Mapping[str, Sequence[str]],
+    now: datetime,
+) -> None:
+    """Compare the live tables the job has written to, and those it is time for; note the results.
+
+    One that differed once is looked at until a full load replaces it.
+    """
+    for owned in estate.registry.list_role(connection, Role.LIVE, scope=scope):
+        if _is_due(owned, job_id, now):
+            keys = written.get(owned.stream, ())
+            check = check_table(connection, estate.dialect, owned, written=keys)
+            note(owned, check, job_id=job_id, now=now)
+            estate.registry.save(connection, owned)
+
+
+def note(owned: OwnedTable, check: TableCheck, *, job_id: str, now: datetime) -> None:
+    """Keep what a comparison found; saving the table is the caller's."""
+    owned.last_check = json.dumps(
+        {"job_id": job_id, "at": now.isoformat(), "found": check.to_json()}
+    )
+
+
+def noted(owned: OwnedTable, job_id: str) -> TableCheck | None:
+    """Return what this job's comparison found, None where it made none."""
+    last = json.loads(owned.last_check or "{}")
+    return TableCheck.from_json(last["found"]) if last.get("job_id") == job_id else None
+
+
+def _is_due(owned: OwnedTable, job_id: str, now: datetime) -> bool:
+    if owned.last_check is None:
+        return True
+    last = json.loads(owned.last_check)
+    if last["job_id"] == job_id:
+        return False
+    is_old = now - datetime.fromisoformat(last["at"]) >= LONGEST_UNCHECKED
+    return owned.written_by == job_id or is_old or not TableCheck.from_json(last["found"]).is_equal
+
+
+def _some_keys(connection: Connection, dialect: Dialect, table: str) -> list[str]:
+    start = "".join(random.choices(string.digits + string.ascii_lowercase, k=3))  # noqa: S311  a sample, no secret
+    keys = dialect.keys_from(connection, table, start, SAMPLE)
+    if len(keys) < SAMPLE:
+        keys += dialect.keys_from(connection, table, "", SAMPLE - len(keys))
+    return keys
+
+
+def _hashable(row: Sequence[Any], columns: Sequence[Column]) -> list[Any]:
+    """Return (key, companion, *values) as they were when the row was hashed."""
+    key, _, companion, *values = row
+    said = [
+        bool(value) if column.type is ColumnType.BOOLEAN and value is not None else value
+        for column, value in zip(columns, values, strict=True)
+    ]
+    return [key, companion, *said]
+
+
+def _compared(owned: OwnedTable, found: Total, *, read_back: int, differing: int) -> TableCheck:
+    return TableCheck(
+        stream=owned.stream,
+        table=owned.target_name,
+        rows=found.rows,
+        rows_due=owned.row_count,
+        has_checksum=found.checksum == owned.checksum,
+        read_back=read_back,
+        differing=differing,
+    )

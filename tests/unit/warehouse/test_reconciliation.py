@@ -1,0 +1,202 @@
+"""Tables are compared with what was written to them, and whatever somebody changed is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.changes import Change, Delete
+from shared.domain.checkpoints import Mode, Stage
+from shared.domain.reconciliation import TableCheck
+from shared.errors import PermanentError
+from shared.ports.sink import FinishResult
+from shared.sinks.warehouse.hashing import hash_rows, wrapped
+from shared.sinks.warehouse.state import utc_now
+from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint, upserts
+
+_ODD: dict[str, Any] = {
+    "flag": True,
+    "bytes": b"\x00\xff",
+    "nan": float("nan"),
+    "infinite": float("inf"),
+    "zero": -0.0,
+    "large": 2**70,
+    "late": None,
+    "nested": {"b": [1.0, None, {"$bytes": "AA=="}], "a": "€"},
+    "text": 'a,"b".0,c]null\n',
+}
+
+
+def _full(warehouse: Warehouse, records: Sequence[dict[str, Any]], *, job_id: str) -> FinishResult:
+    sink = warehouse.sink(run_id=job_id)
+    _, finished = load_full(sink, {"flights": records}, job_id=job_id)
+    sink.close()
+    return finished
+
+
+def _incremental(
+    warehouse: Warehouse,
+    changes: Sequence[Change],
+    *,
+    job_id: str,
+    now: datetime | None = None,
+) -> FinishResult:
+    sink = warehouse.sink(run_id=job_id, now=lambda: now or utc_now())
+    saved = saved_checkpoint(mode=Mode.INCREMENTAL, job_id=job_id)
+    sink.load(SCOPE)
+    sink.begin(SCOPE, saved)
+    if changes:
+        sink.write(SCOPE, changes)
+    read = replace(saved, stage=Stage.READ)
+    sink.commit(SCOPE, read)
+    finished = sink.finish(SCOPE, replace(read, stage=Stage.FINISHED), {})
+    sink.close()
+    return finished
+
+
+def _only(finished: FinishResult) -> TableCheck:
+    (check,) = finished.checks
+    return check
+
+
+def test_a_table_nobody_touched_is_equal(warehouse: Warehouse) -> None:
+    """Whatever values there are, SQL's sums and the rows read back are those that were written."""
+    records = [*numbered(20), *numbered(20, start=50, **_ODD)]
+    check = _only(_full(warehouse, records, job_id="first"))
+    assert check.is_equal
+    assert (check.rows, check.read_back) == (40, 40)
+
+    changes = [
+        *upserts("flights", numbered(5, start=55, **_ODD, another=1)),
+        Delete("flights", "k000000"),
+        *upserts("flights", numbered(2, start=90, number_two=1.5)),
+    ]
+    check = _only(_incremental(warehouse, changes, job_id="second"))
+    assert check.is_equal
+    assert (check.rows, check.read_back) == (41, 41)
+
+
+def test_a_wider_column_keeps_its_rows_hashes(warehouse: Warehouse) -> None:
+    """Integers that become floats, and columns that come, go and move, change no row's hash."""
+    _full(warehouse, numbered(9), job_id="first")
+    assert _only(
+        _incremental(
+            warehouse,
+            upserts("flights", [{"_id": "z", "_creationTime": 1.0, "number": 1.5, "b": 1}]),
+            job_id="second",
+        )
+    ).is_equal
+    assert _only(_full(warehouse, numbered(9, c=1), job_id="third")).is_equal
+    changes = upserts("flights", [{"_id": "z", "a": 1, "b": 2, "c": 3, "number": 4.5}])
+    check = _only(_incremental(warehouse, changes, job_id="fourth"))
+    assert (check.is_equal, check.read_back) == (True, 10)
+
+
+_TAMPERED = {
+    "a value": ("UPDATE {t} SET number = 77 WHERE _id = 'k000003'", "1 of 9 rows"),
+    "a row gone": ("DELETE FROM {t} WHERE _id = 'k000003'", "8 rows where 9"),
+    "a row twice": (
+        "INSERT INTO {t} (_id, _linkhub_hash) SELECT 'other', 5",
+        "10 rows where 9",
+    ),
+    "one row for another": (
+        "UPDATE {t} SET _linkhub_hash = _linkhub_hash - 1 WHERE _id = 'k000003'",
+        "other rows than were written",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _TAMPERED)
+def test_what_somebody_changed_is_found_until_a_full_load(warehouse: Warehouse, name: str) -> None:
+    """A job that writes to the table finds it, so does every later one; a full load ends it."""
+    statement, said = _TAMPERED[name]
+    _full(warehouse, numbered(8), job_id="first")
+    warehouse.execute(statement.format(t=warehouse.quoted("flights")))
+    new = upserts("flights", numbered(1, start=8))
+    finished = _incremental(warehouse, new, job_id="second")
+    check = _only(finished)
+    assert not check.is_equal
+    assert said in check.message
+    (problem,) = [p for p in finished.problems if p.severity == "error"]
+    assert problem.message == check.message
+
+    assert not _only(_incremental(warehouse, [], job_id="third")).is_equal
+    assert _only(_full(warehouse, numbered(9), job_id="fourth")).is_equal
+
+
+def test_a_table_nobody_writes_to_is_looked_at_once_a_day(warehouse: Warehouse) -> None:
+    """A sync that brings nothing reads no table again, before a day is over."""
+    _full(warehouse, numbered(8), job_id="first")
+    assert not _incremental(warehouse, [], job_id="second").checks
+    tomorrow = utc_now() + timedelta(hours=25)
+    assert _only(_incremental(warehouse, [], job_id="third", now=tomorrow)).is_equal
+
+
+def test_a_table_that_is_gone_is_a_mismatch(warehouse: Warehouse) -> None:
+    """Somebody dropped the table while nothing was to be written to it."""
+    _full(warehouse, numbered(8), job_id="first")
+    warehouse.execute(
+        f"DROP VIEW {warehouse.quoted('flights_view')}", f"DROP TABLE {warehouse.quoted('flights')}"
+    )
+    tomorrow = utc_now() + timedelta(hours=25)
+    check = _only(_incremental(warehouse, [], job_id="second", now=tomorrow))
+    assert (check.rows, check.rows_due, check.is_equal) == (0, 8, False)
+
+
+def test_a_settled_job_tells_the_same_again(warehouse: Warehouse) -> None:
+    """A run that dies after its last commit leaves the comparison to the next one."""
+    first = _full(warehouse, numbered(8), job_id="first")
+    sink = warehouse.sink(run_id="again")
+    sink.begin(SCOPE, saved_checkpoint(job_id="first", stage=Stage.FINISHED))
+    again = sink.finish(SCOPE, saved_checkpoint(job_id="first", stage=Stage.READ), {})
+    sink.close()
+    assert again.checks == first.checks
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {t} SET _linkhub_hash = 1 WHERE _id = 'k000003'",
+        "DELETE FROM {t} WHERE _id = 'k000003'",
+    ],
+)
+def test_staged_rows_that_are_not_those_read_replace_nothing(
+    warehouse: Warehouse, statement: str
+) -> None:
+    """A full load is compared before it is swapped in: the old table stays."""
+    _full(warehouse, numbered(3), job_id="first")
+    sink = warehouse.sink(run_id="second")
+    saved = saved_checkpoint(job_id="second")
+    sink.load(SCOPE)
+    sink.begin(SCOPE, saved)
+    sink.write(SCOPE, upserts("flights", numbered(8)))
+    read = replace(saved, stage=Stage.READ)
+    sink.commit(SCOPE, read)
+    staged = warehouse.registered(role="staging")["flights"]["table_name"]
+    warehouse.execute(statement.format(t=warehouse.quoted(staged)))
+    with pytest.raises(PermanentError, match="stays as it was"):
+        sink.finish(SCOPE, replace(read, stage=Stage.FINISHED), {"flights": 8})
+    sink.close()
+    assert len(warehouse.rows("flights")) == 3
+
+
+def test_hashes_tell_rows_apart_and_their_order_does_not_count() -> None:
+    """Nulls at the end and the form of whole numbers are no part of a row; everything else is."""
+    one, same, float_one, other, moved = hash_rows(
+        [
+            ("k", None, 1, "a", None),
+            ("k", None, 1, "a"),
+            ("k", None, 1.0, "a", None, None),
+            ("k", None, 2, "a"),
+            ("k", None, None, 1, "a"),
+        ]
+    )
+    assert one == same == float_one
+    assert len({one, other, moved}) == 3
+    assert -(2**63) <= min(one, other) <= max(one, other) < 2**63
+    assert wrapped(one + other) == wrapped(other + one)
+    assert wrapped(2**63) == -(2**63)
