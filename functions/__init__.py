@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions import (
+    conflicts,
     dead_letters,
     health,
     instances,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     warehouses.bp,
     jobs.bp,
     logs.bp,
+    conflicts.bp,
     oauth.bp,
     dead_letters.bp,
     queues.bp,

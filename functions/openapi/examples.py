@@ -178,6 +178,18 @@ FIELDS: Final[Mapping[str, Any]] = {
     "else changed it: start a full sync.",
     "severity": "error",
     "resolvedAt": None,
+    # conflicts
+    "Conflict.id": "01993b31-7c1a-7d82-9e3f-4a5b6c7d8e90",
+    "Conflict.field": "budget",
+    "linkhubId": "0198f3b0-8a01-7b6c-9d2e-5f60718293a4",
+    "externalValue": "12500.00",
+    "linkhubValue": "13000.00",
+    "baseValue": "12000.00",
+    "Conflict.status": "open",
+    "settledBy": "",
+    "settledAt": None,
+    "closedAt": None,
+    "choice": "external",
     # dead letters
     "DeadLetter.id": "01993b2f-4d7e-7f60-a1b2-c3d4e5f60718",
     "attempt": 5,

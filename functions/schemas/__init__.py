@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from functions.schemas.base import to_json as to_json
     from functions.schemas.catalogue import Provider as Provider
     from functions.schemas.catalogue import Providers as Providers
+    from functions.schemas.conflicts import Conflict as Conflict
+    from functions.schemas.inputs import ConflictInput as ConflictInput
     from functions.schemas.inputs import ConnectionInput as ConnectionInput
     from functions.schemas.inputs import FieldMappingsInput as FieldMappingsInput
     from functions.schemas.inputs import Input as Input
@@ -49,6 +51,7 @@ __getattr__ = exports(
     {
         "base": "Page Wire to_json",
         "catalogue": "Provider Providers",
+        "conflicts": "Conflict",
         "instances": "Connection Instance SignIn",
         "jobs": "Counts DeadLetter Job Log LogRecord",
         "profiles": "Profile",
@@ -56,7 +59,7 @@ __getattr__ = exports(
         "warehouse_inputs": "WarehouseInput",
         "warehouses": "Warehouse WarehouseTest",
         "wizard": "Activation FieldMappings Preview Streams SyncConfig Tables",
-        "inputs": "ConnectionInput FieldMappingsInput Input InstanceInput JobInput PreviewInput "
-        "ProfileInput SignInInput SyncConfigInput TablesInput",
+        "inputs": "ConflictInput ConnectionInput FieldMappingsInput Input InstanceInput JobInput "
+        "PreviewInput ProfileInput SignInInput SyncConfigInput TablesInput",
     },
 )

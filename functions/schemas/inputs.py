@@ -18,6 +18,7 @@ from functions.schemas.base import to_camel
 from shared.domain.checkpoints import Mode
 from shared.domain.policies import ConflictPolicy
 from shared.domain.selections import DriftPolicy
+from shared.services.conflicts import Choice
 
 _NAME_LENGTH = 200
 _MOST_RULES = 500
@@ -100,6 +101,12 @@ class SignInInput(Input):
     state: Annotated[SecretStr, Field(min_length=1, max_length=200)]
     code: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
     replace_account: bool = False
+
+
+class ConflictInput(Input):
+    """Whose value is to stand."""
+
+    choice: Choice
 
 
 class JobInput(Input):

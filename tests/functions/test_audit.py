@@ -14,6 +14,7 @@ from shared.errors import ApprovalNeededError
 from shared.store.tables import audit_events
 from tests.functions.kit import GOOD_KEY, Answer, HttpWorld, http_functions
 from tests.functions.oauth_kit import Desk
+from tests.functions.records_kit import add_conflict
 from tests.warehouse_access_kit import WAREHOUSE
 
 RULES: Final = [
@@ -72,6 +73,9 @@ class Story:
 
     def warehouse(self) -> str:
         return f"warehouses/{self.ada.post('warehouses', WAREHOUSE).json['id']}"
+
+    def in_conflict(self) -> str:
+        return f"conflicts/{add_conflict(self.world.app, self.world.connected(self.ada))}"
 
     def dead(self) -> str:
         """Return the path of a letter whose job met a bug until its message was poison."""
@@ -135,6 +139,10 @@ ACTS: Final[dict[str, tuple[str, Way]]] = {
         lambda on: on.ada.put(on.warehouse(), {**WAREHOUSE, "name": "Another"}),
     ),
     "delete_warehouse": ("warehouse.delete", lambda on: on.ada.delete(on.warehouse())),
+    "settle_conflict": (
+        "conflict.settle",
+        lambda on: on.ada.post(on.in_conflict(), {"choice": "linkhub"}),
+    ),
     "replay_dead_letter": (
         "dead_letter.replay",
         lambda on: on.world.admin.post(f"{on.dead()}/replay"),

@@ -9,6 +9,7 @@ import pytest
 
 from shared.backends.oidc import OidcTokenVerifier
 from tests.functions.kit import ADMIN, PUBLIC, Client, HttpWorld, Indexed, http_functions
+from tests.functions.records_kit import add_conflict
 from tests.issuer_kit import AUDIENCE, Issuer, rsa_key, running_issuer
 from tests.warehouse_access_kit import WAREHOUSE
 
@@ -24,6 +25,7 @@ FOR_PROFILES = [
 ]
 # Bodies good enough to get past their check: a new route that has one needs an entry.
 BODIES: dict[str, dict[str, Any]] = {
+    "settle_conflict": {"choice": "external"},
     "complete_sign_in": {"state": "hubspot.x", "code": "c"},
     "create_instance": {"provider": "fake"},
     "put_connection": {"apiKey": "k"},
@@ -94,6 +96,7 @@ def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -
         "{job_id}": job_id,
         "{log_id}": log_id,
         "{letter_id}": job_id,
+        "{conflict_id}": add_conflict(world.app, instance_id),
         "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],
     }
     stranger = world.admin if function in FOR_ADMINS else world.bob

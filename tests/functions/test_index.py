@@ -56,6 +56,8 @@ ROUTES = {
     "POST api/v1/jobs/{job_id}/reject",
     "GET api/v1/logs",
     "GET api/v1/logs/{log_id}/records",
+    "GET api/v1/conflicts",
+    "POST api/v1/conflicts/{conflict_id}",
     "GET api/v1/admin/dead-letters",
     "POST api/v1/admin/dead-letters/{letter_id}/replay",
 }

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from shared.domain.changes import RecordProblem
+from shared.domain.conflicts import ConflictStatus
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
 from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job
 from tests.functions.kit import Client, HttpWorld
-from tests.store_kit import make_log
+from tests.store_kit import make_conflict, make_link, make_log
 
 COUNT = 23
-LISTS = ["instances", "jobs", "logs", "records", "dead-letters"]
-FILTERED = ["instances", "jobs", "logs", "dead-letters"]
+LISTS = ["instances", "jobs", "logs", "records", "conflicts", "dead-letters"]
+FILTERED = ["instances", "jobs", "logs", "conflicts", "dead-letters"]
 
 
 class Rows:
@@ -78,7 +79,14 @@ class Rows:
             **times,
         )
         uow.dead_letters.upsert(letter)
-        made = (instance.id, job.id, log.id, letter.id)
+        link = make_link(instance.id, str(number))
+        uow.links.save_many([link])
+        conflict = make_conflict(instance, link.id, **times)
+        uow.conflicts.record([conflict], now=moment)
+        if is_odd:
+            settled = ConflictStatus.SETTLED_LINKHUB
+            uow.conflicts.settle(conflict.id, settled, settled_by="ada", now=moment)
+        made = (instance.id, job.id, log.id, conflict.id, letter.id)
         for name, row_id in zip(FILTERED, made, strict=True):
             self.ids[name].append(row_id)
 
@@ -135,7 +143,12 @@ def test_a_row_that_comes_meanwhile_moves_no_page(rows: Rows, name: str) -> None
 @pytest.mark.parametrize("name", FILTERED)
 def test_filters_by_status(rows: Rows, name: str) -> None:
     """Only rows in that status, all of them, over as many pages as it takes."""
-    status = {"instances": "paused", "dead-letters": "discarded"}.get(name, "failed")
+    odd = {
+        "instances": "paused",
+        "conflicts": "settled_linkhub",
+        "dead-letters": "discarded",
+    }
+    status = odd.get(name, "failed")
     found = [item["id"] for page in rows.pages(name, limit="2", status=status) for item in page]
     assert sorted(found) == sorted(rows.ids[name][::5])
 
