@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from local.sandbox.hubspot.account import Account
 from local.sandbox.hubspot.kinds import COMPANIES, CONTACTS, DEALS, Kind
-from local.sandbox.hubspot.kinds.base import odds
+from local.sandbox.hubspot.kinds.base import END_MS, odds
+from local.sandbox.hubspot.records import Record
 
 _SEED = 20261123
 _COUNTED = "num_associated_contacts"
@@ -34,6 +35,8 @@ TYPES: Mapping[tuple[str, str], Types] = {
 """developers.hubspot.com/docs/api-reference/crm-associations-v4/guide, association type ids."""
 
 _Side = dict[int, list[int]]
+Pair = tuple[int, int, bool]
+"""The two ids, and whether the second is the first's primary company (or the other way round)."""
 
 
 class Links:
@@ -68,39 +71,45 @@ class Links:
         found.append({"typeId": types.default, "label": None})
         return [{"category": "HUBSPOT_DEFINED", **spec} for spec in found]
 
-    def add(
-        self, kind: Kind, record_id: int, other: Kind, other_id: int, *, primary: bool = False
-    ) -> None:
-        """Associate two live records, in both directions; the same again changes nothing."""
-        for a, a_id, b, b_id in (
-            (kind, record_id, other, other_id),
-            (other, other_id, kind, record_id),
+    def add(self, kind: Kind, other: Kind, pairs: Sequence[Pair]) -> None:
+        """Associate pairs of live records, in both directions; the same again changes nothing."""
+        for record_id, other_id, primary in pairs:
+            for a, a_id, b, b_id in (
+                (kind, record_id, other, other_id),
+                (other, other_id, kind, record_id),
+            ):
+                side = self._side(a, b).setdefault(a_id, [])
+                is_first = primary and b is COMPANIES
+                if is_first and b_id in side:
+                    side.remove(b_id)
+                if b_id not in side:
+                    side.insert(0 if is_first else len(side), b_id)
+        self._settle(kind, other, pairs)
+
+    def remove(self, kind: Kind, other: Kind, pairs: Sequence[tuple[int, int]]) -> None:
+        """End associations in both directions, with all their types."""
+        gone = []
+        for record_id, other_id in pairs:
+            if other_id in self._side(kind, other).get(record_id, ()):
+                self._side(kind, other)[record_id].remove(other_id)
+                self._side(other, kind)[other_id].remove(record_id)
+                gone.append((record_id, other_id, False))
+        self._settle(kind, other, gone)
+
+    def _settle(self, kind: Kind, other: Kind, pairs: Sequence[Pair]) -> None:
+        """Count the deals' contacts anew, which changes the deals; void the pages of both."""
+        for a, b, ids in (
+            (kind, other, {pair[0] for pair in pairs}),
+            (other, kind, {pair[1] for pair in pairs}),
         ):
-            side = self._side(a, b).setdefault(a_id, [])
-            if primary and b is COMPANIES and b_id in side:
-                side.remove(b_id)
-            if b_id not in side:
-                side.insert(0 if primary and b is COMPANIES else len(side), b_id)
-        self._settle(kind, record_id, other, other_id)
-
-    def remove(self, kind: Kind, record_id: int, other: Kind, other_id: int) -> None:
-        """End an association in both directions, with all its types."""
-        if other_id not in self._side(kind, other).get(record_id, ()):
-            return
-        self._side(kind, other)[record_id].remove(other_id)
-        self._side(other, kind)[other_id].remove(record_id)
-        self._settle(kind, record_id, other, other_id)
-
-    def _settle(self, kind: Kind, record_id: int, other: Kind, other_id: int) -> None:
-        """Count a deal's contacts anew, which changes the deal; void the pages of both."""
-        for a, a_id, b in ((kind, record_id, other), (other, other_id, kind)):
             book = self._account.book(a)
-            record = book.find(str(a_id))
-            if record and (a, b) == (DEALS, CONTACTS):
-                count = str(len(self.of(a, a_id, b)))
-                if record.properties.get(_COUNTED) != count:
-                    book.update(record, {_COUNTED: count}, at_ms=book.now_ms())
-            book.settle([a_id])
+            at_ms = book.now_ms()
+            for record in (book.find(str(each)) for each in ids):
+                if record and (a, b) == (DEALS, CONTACTS):
+                    count = str(len(self.of(a, record.id, b)))
+                    if record.properties.get(_COUNTED) != count:
+                        book.update(record, {_COUNTED: count}, at_ms=at_ms)
+            book.settle(ids)
 
     def _side(self, kind: Kind, other: Kind) -> _Side:
         if (kind.name, other.name) not in self._sides:
@@ -115,8 +124,8 @@ class Links:
         rng = Random(_SEED)
         there: _Side = {}
         back: _Side = {}
-        others = [record.id for record in self._account.book(other).all_live()]
-        for record in self._account.book(kind).all_live():
+        others = [record.id for record in self._born(other)]
+        for record in self._born(kind):
             if (kind, other) == (DEALS, CONTACTS):
                 count = min(int(record.properties.get(_COUNTED, "0")), len(others))
             else:
@@ -129,3 +138,7 @@ class Links:
                 back.setdefault(each, []).append(record.id)
         self._sides[kind.name, other.name] = there
         self._sides[other.name, kind.name] = back
+
+    def _born(self, kind: Kind) -> list[Record]:
+        """Return the live records the account was born with."""
+        return [r for r in self._account.book(kind).all_live() if r.created_ms <= END_MS]

@@ -13,7 +13,7 @@ from local.sandbox.hubspot.account import Account
 from local.sandbox.hubspot.errors import invalid, not_found
 from local.sandbox.hubspot.gate import VERSIONS, Gate, inputs_of, kind_of, read, whole
 from local.sandbox.hubspot.kinds import Kind
-from local.sandbox.hubspot.links import TYPES, Links
+from local.sandbox.hubspot.links import TYPES, Links, Pair
 from local.sandbox.hubspot.links_wire import id_in, is_primary
 from local.sandbox.hubspot.reads import READ, batch_body
 from local.sandbox.hubspot.records import Record
@@ -97,7 +97,8 @@ class LinksApi:
     async def batch_read(self, request: Request) -> Response:
         """POST: the associations of up to 1,000 records; 207 where some have none."""
         headers, kind, other = self._open(request, READ)
-        results, errors = [], []
+        results: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
         for item in inputs_of(await read(request), _MAX_READ):
             key = str(item.get("id", ""))
             record = self._account.book(kind).find(key)
@@ -112,61 +113,59 @@ class LinksApi:
     async def associate(self, request: Request) -> Response:
         """POST: associate up to 2,000 pairs without a label; those that fail stand in `errors`."""
         headers, kind, other = self._open(request, WRITE)
-        results, errors = [], []
+        results: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
+        pairs: list[Pair] = []
         for item in inputs_of(await read(request), _MAX_WRITE):
-            pair = self._pair(kind, id_in(item, "from"), other, id_in(item, "to"))
-            if isinstance(pair, dict):
-                errors.append(pair)
-                continue
-            self._links.add(kind, pair[0].id, other, pair[1].id)
-            results += _both(kind, pair[0], other, pair[1])
+            found = self._pair(kind, id_in(item, "from"), other, id_in(item, "to"))
+            if isinstance(found, dict):
+                errors.append(found)
+            else:
+                pairs.append((found[0].id, found[1].id, False))
+                results += _both(kind, found[0], other, found[1])
+        self._links.add(kind, other, pairs)
         return json_response(batch_body(results, errors), headers=headers)
 
     async def batch_create(self, request: Request) -> Response:
         """POST: associate up to 2,000 pairs with the types each names; 207 where some fail."""
         headers, kind, other = self._open(request, WRITE)
-        results, errors = [], []
+        results: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
+        pairs: list[Pair] = []
         for item in inputs_of(await read(request), _MAX_WRITE):
-            pair = self._pair(kind, id_in(item, "from"), other, id_in(item, "to"))
-            if isinstance(pair, dict):
-                errors.append(pair)
+            found = self._pair(kind, id_in(item, "from"), other, id_in(item, "to"))
+            if isinstance(found, dict):
+                errors.append(found)
                 continue
+            first, second = found
             try:
-                results.append(self._labelled(kind, pair[0], other, pair[1], item.get("types")))
+                primary = is_primary(kind, other, item.get("types"))
             except RejectedError as error:
-                context = {"fromObjectId": [str(pair[0].id)], "toObjectId": [str(pair[1].id)]}
+                context = {"fromObjectId": [str(first.id)], "toObjectId": [str(second.id)]}
                 errors.append(_error("VALIDATION_ERROR", str(error), context))
+                continue
+            pairs.append((first.id, second.id, primary))
+            results.append(_labelled(kind, first, other, second, primary=primary))
+        self._links.add(kind, other, pairs)
         return json_response(batch_body(results, errors), 207 if errors else 201, headers=headers)
-
-    def _labelled(
-        self, kind: Kind, record: Record, other: Kind, to: Record, types: Any
-    ) -> dict[str, Any]:
-        primary = is_primary(kind, other, types)
-        self._links.add(kind, record.id, other, to.id, primary=primary)
-        return {
-            "fromObjectTypeId": kind.type_id,
-            "fromObjectId": str(record.id),
-            "toObjectTypeId": other.type_id,
-            "toObjectId": str(to.id),
-            "labels": ["Primary"] if primary else [],
-        }
 
     async def batch_archive(self, request: Request) -> Response:
         """POST: end associations; those that are not there are no error."""
         headers, kind, other = self._open(request, WRITE)
+        pairs = []
         for item in inputs_of(await read(request), _MAX_WRITE):
-            key, ends = id_in(item, "from"), item.get("to")
+            ends = item.get("to")
             if not isinstance(ends, list):
                 raise invalid("Invalid input JSON: to must be a list of {id}.")
-            for end in ends:
-                self._remove(kind, key, other, id_in({"to": end}, "to"))
+            pairs += [(id_in(item, "from"), id_in({"to": end}, "to")) for end in ends]
+        self._remove(kind, other, pairs)
         return Response(status_code=204, headers=headers)
 
     async def put_default(self, request: Request) -> Response:
         """PUT: associate two records without a label."""
         headers, kind, other = self._open(request, WRITE)
         record, to = self._known(request, kind, other)
-        self._links.add(kind, record.id, other, to.id)
+        self._links.add(kind, other, [(record.id, to.id, False)])
         return json_response(batch_body(_both(kind, record, other, to)), headers=headers)
 
     async def put(self, request: Request) -> Response:
@@ -175,20 +174,22 @@ class LinksApi:
         record, to = self._known(request, kind, other)
         types = await _types(request)
         try:
-            data = self._labelled(kind, record, other, to, types)
+            primary = is_primary(kind, other, types)
         except RejectedError as error:
             raise invalid(str(error)) from None
+        self._links.add(kind, other, [(record.id, to.id, primary)])
+        data = _labelled(kind, record, other, to, primary=primary)
         return json_response(data, 201, headers=headers)
 
     async def delete(self, request: Request) -> Response:
         """DELETE: end the association of two records."""
         headers, kind, other = self._open(request, WRITE)
-        self._remove(kind, request.path_params["id"], other, request.path_params["to"])
+        self._remove(kind, other, [(request.path_params["id"], request.path_params["to"])])
         return Response(status_code=204, headers=headers)
 
-    def _remove(self, kind: Kind, key: str, other: Kind, to: str) -> None:
-        if key.isdecimal() and to.isdecimal():
-            self._links.remove(kind, int(key), other, int(to))
+    def _remove(self, kind: Kind, other: Kind, pairs: Sequence[tuple[str, str]]) -> None:
+        known = [(int(a), int(b)) for a, b in pairs if a.isdecimal() and b.isdecimal()]
+        self._links.remove(kind, other, known)
 
     def _known(self, request: Request, kind: Kind, other: Kind) -> tuple[Record, Record]:
         pair = self._pair(kind, request.path_params["id"], other, request.path_params["to"])
@@ -217,6 +218,18 @@ async def _types(request: Request) -> Sequence[Any]:
     if not isinstance(types, list):
         raise invalid("Invalid input JSON: the body must be a list of association types.")
     return types
+
+
+def _labelled(
+    kind: Kind, record: Record, other: Kind, to: Record, *, primary: bool
+) -> dict[str, Any]:
+    return {
+        "fromObjectTypeId": kind.type_id,
+        "fromObjectId": str(record.id),
+        "toObjectTypeId": other.type_id,
+        "toObjectId": str(to.id),
+        "labels": ["Primary"] if primary else [],
+    }
 
 
 def _both(kind: Kind, record: Record, other: Kind, to: Record) -> list[dict[str, Any]]:

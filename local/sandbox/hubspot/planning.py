@@ -58,16 +58,17 @@ class Planner:
 
     def update(self, item: Mapping[str, Any]) -> Wish:
         """Plan a change; raise MissingError where there is nothing to change."""
-        record = find_record(self._book, str(item.get("id", "")), _id_property(item))
+        values = as_texts(item.get("properties"))
+        record = find_record(self._book, _key(item), _id_property(item))
         if record is None:
             raise MissingError
-        return self._change(item, record, as_texts(item.get("properties")))
+        return self._change(item, record, values)
 
     def upsert(self, item: Mapping[str, Any]) -> Wish:
         """Plan a change, or a new record that has the unique value."""
-        name, key = _id_property(item), str(item.get("id", ""))
-        record = find_record(self._book, key, name)
+        name, key = _id_property(item), _key(item)
         values = as_texts(item.get("properties"))
+        record = find_record(self._book, key, name)
         if record is not None:
             return self._change(item, record, values)
         if name in {"", "hs_object_id"}:
@@ -99,6 +100,12 @@ class Planner:
                 raise _clash(kind, name, value, "another input of this batch")
         self._claimed |= claims
         return values
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    if not item.get("id"):
+        raise invalid("Invalid input JSON: every input needs an id.")
+    return str(item["id"])
 
 
 def _id_property(item: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from local.sandbox.web import json_response
 READ = ("crm.objects.{kind}.read",)
 MAX_BATCH = 100
 _MAX_LIST = 100
+_MAX_LINKED = 100
 
 
 def find_record(book: Book, key: str, id_property: str, *, archived: bool = False) -> Record | None:
@@ -116,11 +117,11 @@ class Reads:
         names = self._asked(kind, listed(request, "properties"))
         book = self._account.book(kind)
         page, more = book.page(after=after, limit=limit, archived=is_true(query, "archived"))
-        data: dict[str, Any] = {"results": self._shown(kind, page, names, others)}
+        data: dict[str, Any] = {"results": self._shown(request, kind, page, names, others)}
         if not more:
             return orjson.dumps(data), {}
         cursor = str(after if repeated else page[-1].id)
-        link = f"{str(request.url).partition('?')[0]}?limit={limit}&after={cursor}"
+        link = f"{_address(request)}?limit={limit}&after={cursor}"
         data["paging"] = {"next": {"after": cursor, "link": link}}
         return orjson.dumps(data), {"high": page[-1].id}
 
@@ -128,32 +129,47 @@ class Reads:
         return kind.asked(names, self._account.book(kind).properties.find)
 
     def _shown(
-        self, kind: Kind, records: Sequence[Record], names: Sequence[str], others: Sequence[Kind]
+        self,
+        request: Request,
+        kind: Kind,
+        records: Sequence[Record],
+        names: Sequence[str],
+        others: Sequence[Kind],
     ) -> Sequence[dict[str, Any]]:
         """Return records with their associations to `others`, left out where there are none."""
         shown = kind.to_json(records, names)
         if others:
             for record, data in zip(records, shown, strict=True):
                 linked = {
-                    other.name: {"results": rows}
+                    other.name: part
                     for other in others
-                    if (rows := self._linked(kind, record.id, other))
+                    if (part := self._linked(request, kind, record.id, other))
                 }
                 if linked:
                     data["associations"] = linked
         return shown
 
-    def _linked(self, kind: Kind, record_id: int, other: Kind) -> Sequence[dict[str, str]]:
-        """Return associations as v3 tells them: once more, as `…_unlabeled`, next to a label."""
+    def _linked(self, request: Request, kind: Kind, record_id: int, other: Kind) -> dict[str, Any]:
+        """Return associations as v3 tells them: once more, as `…_unlabeled`, next to a label.
+
+        The first 100 records; where there are more, `paging` says where the rest is. {} for none.
+        """
         name = f"{kind.singular}_to_{other.singular}"
         is_labelled = bool(TYPES[kind.name, other.name].primary)
+        found = sorted(self._links.of(kind, record_id, other))
         rows = []
-        for other_id in self._links.of(kind, record_id, other):
+        for other_id in found[:_MAX_LINKED]:
             if not is_labelled or self._links.is_primary(kind, record_id, other, other_id):
                 rows.append({"id": str(other_id), "type": name})
             if is_labelled:
                 rows.append({"id": str(other_id), "type": f"{name}_unlabeled"})
-        return rows
+        part: dict[str, Any] = {"results": rows} if rows else {}
+        if found[_MAX_LINKED:]:
+            after = str(found[_MAX_LINKED - 1])
+            place = f"/{record_id}" if "id" not in request.path_params else ""
+            link = f"{_address(request)}{place}/associations/{other.name}?after={after}"
+            part["paging"] = {"next": {"after": after, "link": link}}
+        return part
 
     async def one(self, request: Request) -> Response:
         """GET: one record, by its id or by the unique property `idProperty`."""
@@ -170,7 +186,9 @@ class Reads:
             raise not_found()
         others = _others(kind, listed(request, "associations"))
         names = self._asked(kind, listed(request, "properties"))
-        return json_response(self._shown(kind, [record], names, others)[0], headers=headers)
+        return json_response(
+            self._shown(request, kind, [record], names, others)[0], headers=headers
+        )
 
     async def search(self, request: Request) -> Response:
         """POST: the records that match, at most 10,000 of them within reach."""
@@ -238,6 +256,10 @@ class Reads:
             errors[0]["category"] = fault.option("category", errors[0]["category"])
         data = batch_body(kind.to_json(found, names), errors)
         return json_response(data, 207 if missing else 200, headers=headers)
+
+
+def _address(request: Request) -> str:
+    return str(request.url).partition("?")[0]
 
 
 def _form(request: Request) -> tuple[str, ...]:

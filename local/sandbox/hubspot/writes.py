@@ -144,7 +144,7 @@ class Writes:
         book.settle([record.id for record in records])
         for wish, record in zip(wishes, records, strict=True):
             for other, other_id, primary in wish.links:
-                self._links.add(kind, record.id, other, other_id, primary=primary)
+                self._links.add(kind, other, [(record.id, other_id, primary)])
         return records
 
     def _shown(self, kind: Kind, records: Sequence[Record]) -> list[dict[str, Any]]:
