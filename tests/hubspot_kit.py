@@ -37,6 +37,7 @@ class FakeDeal:
     archived: int | None = None
     values: dict[str, str | None] = field(default_factory=dict)
     links: dict[str, list[str]] = field(default_factory=dict)
+    edited: dict[str, int] = field(default_factory=dict)
 
     def to_json(self, names: list[str]) -> dict[str, Any]:
         own = {
@@ -54,6 +55,11 @@ class FakeDeal:
         }
         if self.archived is not None:
             data["archivedAt"] = to_iso(self.archived)
+        if self.edited:
+            data["propertiesWithHistory"] = {
+                name: [{"value": own.get(name), "timestamp": to_iso(at)}]
+                for name, at in self.edited.items()
+            }
         return data
 
 
@@ -187,7 +193,7 @@ class FakeHubSpot(httpx.BaseTransport):
         return answer
 
     def _batch(self, body: dict[str, Any]) -> dict[str, Any]:
-        assert len(body["inputs"]) <= 100
+        assert len(body["inputs"]) <= (50 if body.get("propertiesWithHistory") else 100)
         live = {str(deal.id): deal for deal in self.deals.values() if deal.archived is None}
         ids = [item["id"] for item in body["inputs"]]
         errors = [

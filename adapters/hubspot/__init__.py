@@ -19,6 +19,15 @@ DEALS, COMPANIES, CONTACTS = "deals", "companies", "contacts"
 OWNERS, PIPELINES = "owners", "pipelines"
 STREAMS = (DEALS, COMPANIES, CONTACTS, OWNERS, PIPELINES)
 
+MODIFIED = {
+    DEALS: "hs_lastmodifieddate",
+    COMPANIES: "hs_lastmodifieddate",
+    CONTACTS: "lastmodifieddate",
+}
+"""The property that holds a record's time of change; contacts alone have another one
+(developers.hubspot.com/docs/guides/api/crm/search: the example of recently changed contacts).
+"""
+
 SPEC = ProviderSpec(
     slug="hubspot",
     name="HubSpot",
@@ -155,6 +164,8 @@ PROVIDER = ProviderDefinition(
         FieldMapping(stream=DEALS, external_field=external, entity="initiatives", field=field)
         for external, field in _FIELDS.items()
     ),
+    version_fields={stream: (name,) for stream, name in MODIFIED.items()},
+    changed_at={**MODIFIED, OWNERS: "updatedAt", PIPELINES: "updatedAt"},
     validate_mapping=validate_mapping,
     default_transform=default_transform,
 )

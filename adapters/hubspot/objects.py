@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapters.hubspot import COMPANIES, CONTACTS, DEALS
+from adapters.hubspot import COMPANIES, CONTACTS, DEALS, MODIFIED
 
 ID = "hs_object_id"
 LINKHUB_ID = "linkhub_id"
@@ -14,7 +14,7 @@ LINKHUB_ID = "linkhub_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectType:
-    """One kind of CRM record. `modified` is the property that holds its time of change.
+    """One kind of CRM record.
 
     `linked` are the kinds whose associations can be fields, `staged` the properties whose values
     are ids of the account's pipelines and stages. `group` is where a new property is filed.
@@ -24,9 +24,13 @@ class ObjectType:
     label: str
     singular: str
     group: str
-    modified: str = "hs_lastmodifieddate"
     linked: tuple[str, ...]
     staged: tuple[str, ...] = ()
+
+    @property
+    def modified(self) -> str:
+        """The property that holds its time of change."""
+        return MODIFIED[self.name]
 
 
 OBJECTS: Mapping[str, ObjectType] = {
@@ -52,11 +56,7 @@ OBJECTS: Mapping[str, ObjectType] = {
             label="Contacts",
             singular="contact",
             group="contactinformation",
-            modified="lastmodifieddate",
             linked=(COMPANIES, DEALS),
         ),
     )
 }
-"""Contacts alone keep their time of change under another name
-(developers.hubspot.com/docs/guides/api/crm/search: the example of recently changed contacts).
-"""

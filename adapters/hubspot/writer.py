@@ -1,7 +1,8 @@
 """Writing records, a hundred a call: what is there already is not sent, each has its own outcome.
 
-HubSpot knows no version to write against. So what is there is read right before it is written, and
-where somebody changed the record since the caller read it, nothing of it is overwritten.
+HubSpot knows no version to write against. So what is there is read right before it is written.
+Where the record is not as the caller read it, a property that somebody else changed is not
+overwritten: the record is rejected, and the next sync sees both sides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from adapters.hubspot.api import BATCH_LIMIT, CrmObject, HubSpotApi
 from adapters.hubspot.associations import PREFIX
 from adapters.hubspot.fields import LABEL, SEVERAL_VALUES, to_fields
+from adapters.hubspot.histories import changed_since
 from adapters.hubspot.linkhub_id import ensure_linkhub_id
 from adapters.hubspot.objects import LINKHUB_ID, ObjectType
 from adapters.hubspot.outcomes import Input, Outcome, write_all
@@ -27,8 +29,8 @@ _VERBS = {_UPDATE: "updated", _UPSERT: "created", _ARCHIVE: "deleted"}
 _Plan = PushResult | tuple[str, Input]
 
 _CHANGED = (
-    "It was changed in HubSpot since it was last read. Nothing was overwritten; the next sync sees "
-    "both sides."
+    "changed in HubSpot since it was last read. Nothing was overwritten; the next sync sees both "
+    "sides."
 )
 _GONE = "It does not exist in HubSpot (any more)."
 
@@ -75,6 +77,8 @@ class ObjectWriter:
             else:
                 act, item = plan
                 todo[act].append(item)
+        todo[_UPDATE], lost = self._without_conflicts(todo[_UPDATE], by_key, there)
+        results |= lost
         for act, inputs in todo.items():
             for key, outcome in write_all(inputs, partial(self._send, act)).items():
                 results[key] = self._settled(by_key[key], outcome, _VERBS[act])
@@ -95,8 +99,6 @@ class ObjectWriter:
             return _UPSERT, Input(trace=key, id=key, properties=wanted, by=LINKHUB_ID)
         if not wanted:
             return self._result(change, found, "unchanged")
-        if self._is_stale(change.record, found):
-            return self._rejected(change, _CHANGED)
         return _UPDATE, Input(trace=change.key, id=str(found["id"]), properties=wanted)
 
     def _read_ahead(self, changes: Sequence[Upsert | Delete]) -> Mapping[str, CrmObject]:
@@ -148,11 +150,29 @@ class ObjectWriter:
             "Remove it from the mapping, or restore it in HubSpot."
         )
 
-    def _is_stale(self, record: Mapping[str, Any], found: CrmObject) -> bool:
-        """Return whether the record changed since the caller read it, where he says when."""
-        known = record.get(self._kind.modified)
-        now = (found.get("properties") or {}).get(self._kind.modified)
-        return bool(known and now and known != now)
+    def _without_conflicts(
+        self,
+        updates: Sequence[Input],
+        changes: Mapping[str, Upsert | Delete],
+        there: Mapping[str, CrmObject],
+    ) -> tuple[list[Input], Mapping[str, PushResult]]:
+        """Return the updates that overwrite nobody, and the results of the others."""
+        stale = {}
+        for each in updates:
+            change, found = changes[each.trace], there[each.trace]
+            known = change.record.get(self._kind.modified) if isinstance(change, Upsert) else None
+            now = (found.get("properties") or {}).get(self._kind.modified)
+            if known and now and known != now:
+                stale[each.id] = (str(known), tuple(each.properties))
+        conflicts = changed_since(self._api, self._kind, stale)
+        lost = {
+            each.trace: self._rejected(
+                changes[each.trace], f"{', '.join(names)}: {_CHANGED}", field=names[0]
+            )
+            for each in updates
+            if (names := conflicts.get(each.id))
+        }
+        return [each for each in updates if each.trace not in lost], lost
 
     def _send(self, act: str, batch: Sequence[Input]) -> Mapping[str, Any]:
         """Send a batch; HubSpot archives without a word where all went well."""

@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.changes import Change, Delete, Truncate, Upsert
 from shared.errors import AuthError, PermanentError, TransientError
-from tests.hubspot_kit import START_MS, FakeDeal, connect, make_deals
+from tests.hubspot_kit import START_MS, FakeDeal, connect, make_deals, to_iso
 from tests.hubspot_write_kit import KEY, LATER_MS, WritableHubSpot, push, push_one, upsert
 
 UNIQUE = {"name": "linkhub_id", "type": "string", "hasUniqueValue": True}
@@ -81,17 +81,31 @@ def test_values_travel_in_hubspots_form(name: str, present: str, wanted: Any, se
     assert item["properties"] == {name: sent}
 
 
-def test_a_record_changed_since_it_was_read_is_not_overwritten() -> None:
-    """Where the caller hands back the time of change it read, and it is another now, he loses."""
-    server = WritableHubSpot(deal(dealname="Theirs"))
-    change = upsert("7", dealname="Ours", hs_lastmodifieddate="2020-01-01T00:00:00.000Z")
-    result = push_one(server, change)
+@pytest.mark.parametrize("edited", [{"dealname": START_MS, "amount": 0}, {}])
+def test_what_somebody_changed_meanwhile_is_not_overwritten(edited: dict[str, int]) -> None:
+    """A property changed after the version the caller read, or maybe changed, stays as it is."""
+    server = WritableHubSpot(deal(dealname="Theirs", amount="1"))
+    server.deals[7].edited = edited
+    record = {"dealname": "Ours", "hs_lastmodifieddate": to_iso(START_MS - 1)}
+    result = push_one(server, upsert("7", **record))
     assert result.outcome == "rejected"
     assert result.problem
-    assert "changed in HubSpot" in result.problem.message
+    assert result.problem.field == "dealname"
+    assert "dealname: changed in HubSpot" in result.problem.message
     assert server.sent("update") == []
     known = server.deals[7].to_json(["hs_lastmodifieddate"])["properties"]
     assert push_one(server, upsert("7", dealname="Ours", **known)).outcome == "updated"
+
+
+def test_changes_to_other_properties_stand_in_nobodys_way() -> None:
+    """The record is another version, but not for what is written; a hundred cost two more calls."""
+    server = WritableHubSpot(*make_deals(100))
+    for own in server.deals.values():
+        own.edited = {"dealname": START_MS - 60_000}
+    version = to_iso(START_MS - 1)
+    changes = [upsert(str(n), dealname="Ours", hs_lastmodifieddate=version) for n in range(1, 101)]
+    assert {r.outcome for r in push(server, changes)} == {"updated"}
+    assert len([r for r in server.requests if r.url.path.endswith("/batch/read")]) == 3
 
 
 def test_a_create_finds_what_an_earlier_attempt_made() -> None:
