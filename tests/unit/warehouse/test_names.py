@@ -22,6 +22,7 @@ _SAFE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
         ("_linkhub_state", "linkhub_state_"),
         ("_stg_x", "stg_x_"),
         ("flights__prev", "flights__prev_"),
+        ("flights_view", "flights_view_"),
         ("sqlite_master", "t_sqlite_master_"),
         ("9lives", "t_9lives_"),
         ("Größe", "Gr_e_"),
