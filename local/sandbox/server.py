@@ -153,9 +153,8 @@ class Sandbox:
         """Where it answers: the sandbox as "", emulators with their own port by name."""
         apps = sandbox_apps(options, urls=self.urls)
         self._sockets = list(listeners.values())
-        self._servers = [
-            _Server(_config(app)) for app in (apps.first, *(apps.others[name] for name in own))
-        ]
+        serving: list[ASGIApp] = [apps.first, *(apps.others[name] for name in own)]
+        self._servers = [_Server(_config(app)) for app in serving]
 
     @property
     def url(self) -> str:

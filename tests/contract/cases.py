@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,63 +11,13 @@ from typing import Any
 import httpx
 
 from local.sandbox.convex import DEPLOY_KEY
-from shared.errors import AuthError, PermanentError, SyncError, TransientError
+from local.sandbox.oauth import delivery
+from shared.domain.changes import Change, Delete, Upsert
+from shared.errors import AuthError, PermanentError, TransientError
 from tests import convex_kit, powerbi_kit
+from tests.contract import documents
+from tests.contract.bench import Emulator, FaultCase, ProviderCase, PushCase
 from tests.sandbox_kit import running_sandbox
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Emulator:
-    """A provider's emulator that answers on loopback, and the way into it.
-
-    `fault(kind, **options)` switches a fault on, `heal()` all of them off.
-    """
-
-    credentials: Mapping[str, str]
-    options: Mapping[str, str]
-    fault: Callable[..., None]
-    heal: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultCase:
-    """A bad day: what is switched on, and what a read from the start ends in.
-
-    `ends_in` None: the read comes through, with exactly what it gives on a good day.
-    """
-
-    kind: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    ends_in: type[SyncError] | None = None
-
-    @property
-    def id(self) -> str:
-        """A name for the test's parameter."""
-        end = self.ends_in.__name__ if self.ends_in else "recovers"
-        return "-".join([self.kind, *(str(value) for value in self.options.values()), end])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderCase:
-    """How the suite tests one provider, or one way of reading it.
-
-    `start(folder)` runs its emulator, with data for at least `least_pages` pages. `bad_credentials`
-    have the right form but open nothing. `can_get`: single records can be read; where not, `get`
-    is refused with PermanentError. `incremental`: reads end with a watermark; None: as the spec
-    says. `variant` names one of several ways to read the provider. `faults` are the emulator's own
-    and the common ones with other ends than usual; 401, 429, 503, slow and cut answers are tested
-    for every provider anyway.
-    """
-
-    slug: str
-    scope: str
-    start: Callable[[Path], AbstractContextManager[Emulator]]
-    bad_credentials: Mapping[str, str]
-    least_pages: int = 3
-    can_get: bool = True
-    incremental: bool | None = None
-    variant: str = ""
-    faults: tuple[FaultCase, ...] = ()
 
 
 @contextmanager
@@ -77,11 +26,11 @@ def _hubspot(folder: Path) -> Iterator[Emulator]:
         entry = sandbox.directory["hubspot"]
         unlimited = {"search_per_second": 0}  # the suite does not really wait
         httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
-        yield Emulator(
+        yield Emulator.of(
+            sandbox,
+            "hubspot",
             credentials={"api_key": entry["token"]},
             options={"base_url": entry["url"]},
-            fault=lambda kind, **options: sandbox.fault("hubspot", kind, **options),
-            heal=sandbox.heal,
         )
 
 
@@ -95,11 +44,16 @@ def _convex(folder: Path, *, source: str, plan: str) -> Iterator[Emulator]:
         def fault(kind: str, *, count: int | None = None, **options: Any) -> None:
             server.fault(kind, count=count, **options)
 
+        def has_struck(kind: str) -> bool:
+            return all(one.struck for one in server.faults.active() if one.fault == kind)
+
         yield Emulator(
             credentials={"api_key": DEPLOY_KEY},
             options={"deployment_url": server.url, "source": source},
             fault=fault,
             heal=server.faults.clear,
+            kinds=lambda: set(server.faults.kinds()["convex"]),
+            has_struck=has_struck,
         )
 
 
@@ -109,11 +63,11 @@ def _powerbi(folder: Path) -> Iterator[Emulator]:
         entry = sandbox.directory["powerbi"]
         unlimited = {"per_minute": 0}  # the suite does not really wait
         httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
-        yield Emulator(
+        yield Emulator.of(
+            sandbox,
+            "powerbi",
             credentials={"access_token": entry["token"]},
             options={"base_url": f"{entry['url']}/v1.0/myorg", "page_rows": "900"},
-            fault=lambda kind, **options: sandbox.fault("powerbi", kind, **options),
-            heal=sandbox.heal,
         )
 
 
@@ -122,12 +76,30 @@ def _planner(folder: Path) -> Iterator[Emulator]:
     with running_sandbox(folder, deals=1, tasks=160) as sandbox:
         entry = sandbox.directory["graph"]
         httpx.put(f"{entry['url']}/_limits", json={"page_size": 12}).raise_for_status()
-        yield Emulator(
+        yield Emulator.of(
+            sandbox,
+            "graph",
             credentials={"access_token": entry["token"]},
             options={"base_url": entry["url"]},
-            fault=lambda kind, **options: sandbox.fault("graph", kind, **options),
-            heal=sandbox.heal,
         )
+
+
+def _new_task(records: Sequence[Upsert]) -> Mapping[str, Any]:
+    return {
+        "planId": records[0].record["planId"],
+        "title": "Made by the suite",
+        "description": "Notes",
+    }
+
+
+def _new_deal(_records: Sequence[Upsert]) -> Mapping[str, Any]:
+    return {"dealname": "Made by the suite"}
+
+
+def _first_is_gone(found: list[Change]) -> list[Change]:
+    first, *others = found
+    assert isinstance(first, Upsert)
+    return [Delete(first.stream, first.key), *others]
 
 
 CASES = (
@@ -137,10 +109,22 @@ CASES = (
         start=_hubspot,
         bad_credentials={"api_key": "pat-na1-00000000-0000-0000-0000-000000000000"},
         least_pages=6,
+        sign_in_faults=frozenset(delivery.KINDS),
+        push=PushCase(stream="deals", make=_new_deal, change={"dealname": "Changed by the suite"}),
         faults=(
             FaultCase(kind="repeated_after", ends_in=PermanentError),
             FaultCase(kind="malformed", options={"count": 2}),
-            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
+            FaultCase(kind="search_lag", act="incremental"),
+            FaultCase(kind="multi_status", act="get", alters=_first_is_gone),
+            FaultCase(
+                kind="multi_status",
+                options={"count": 1, "path": "upsert"},
+                act="push",
+                outcomes=("rejected/created",),
+            ),
+            FaultCase(kind="half_written", options={"count": 1}, act="push"),
+            FaultCase(kind="shuffled", act="push"),
+            FaultCase(kind="daily_limit", ends_in=TransientError),
             FaultCase(kind="server_error", options={"status": 502, "count": 3}),
             FaultCase(kind="server_error", options={"status": 477}, ends_in=TransientError),
             FaultCase(kind="server_error", options={"status": 414}, ends_in=PermanentError),
@@ -154,6 +138,7 @@ CASES = (
         start=partial(_convex, source="sync", plan="pro"),
         bad_credentials={"api_key": "prod:sandbox-animal-123|00000000"},
         can_get=False,
+        document=documents.convex,
         faults=(
             FaultCase(kind="malformed", options={"count": 2, "path": "/api/v1/data/sync"}),
             FaultCase(kind="cursor_expired", ends_in=TransientError),
@@ -181,6 +166,8 @@ CASES = (
             FaultCase(kind="expired", options={"count": 1}),
             FaultCase(kind="expired", ends_in=TransientError),
             FaultCase(kind="no_ranges"),
+            FaultCase(kind="wrong_length", options={"count": 1}, ends_in=PermanentError),
+            FaultCase(kind="corrupt", options={"count": 1}, ends_in=PermanentError),
         ),
     ),
     ProviderCase(
@@ -189,6 +176,7 @@ CASES = (
         start=_powerbi,
         bad_credentials={"access_token": "pbi-00000000-0000-0000-0000-000000000000"},
         least_pages=4,
+        document=documents.powerbi,
         faults=(
             FaultCase(kind="said_cut", options={"place": "top", "count": 1}),
             FaultCase(kind="said_cut", options={"place": "result", "count": 1}),
@@ -208,7 +196,6 @@ CASES = (
             FaultCase(kind="no_refresh_history"),
             FaultCase(kind="nulls_left_out"),
             FaultCase(kind="malformed", options={"count": 2, "path": "/executeQueries"}),
-            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
         ),
     ),
     ProviderCase(
@@ -217,6 +204,8 @@ CASES = (
         start=_planner,
         bad_credentials={"access_token": "graph-00000000-0000-0000-0000-000000000000"},
         least_pages=8,
+        document=documents.planner,
+        push=PushCase(stream="tasks", make=_new_task, change={"title": "Changed by the suite"}),
         faults=(
             FaultCase(kind="repeated_link", ends_in=PermanentError),
             FaultCase(kind="expired_link", ends_in=PermanentError),
@@ -226,14 +215,13 @@ CASES = (
             FaultCase(kind="malformed", options={"count": 2}),
             FaultCase(kind="malformed", options={"count": 2, "path": "/$batch"}),
             FaultCase(kind="truncated", options={"count": 2, "path": "/$batch"}),
-            FaultCase(kind="clock_skew", options={"seconds": 86_400}),
             FaultCase(kind="server_error", options={"status": 504, "count": 3}),
             FaultCase(kind="server_error", options={"status": 403}, ends_in=AuthError),
             FaultCase(kind="server_error", options={"status": 400}, ends_in=PermanentError),
-            FaultCase(kind="conflict"),
-            FaultCase(kind="edited"),
-            FaultCase(kind="quota"),
-            FaultCase(kind="late_create"),
+            FaultCase(kind="conflict", options={"count": 2}, act="push"),
+            FaultCase(kind="edited", options={"count": 1, "fields": {"priority": 9}}, act="push"),
+            FaultCase(kind="quota", act="push", outcomes=("rejected",)),
+            FaultCase(kind="late_create", options={"count": 2}, act="push"),
         ),
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from adapters import all_providers
@@ -10,10 +9,9 @@ from functions import bootstrap
 from shared.domain.oauth import OAuthSpec
 from shared.domain.platform_options import PlatformOption
 from shared.errors import PermanentError
-from shared.ports.provider import ProviderDefinition
+from shared.ports.provider import Connection, ConnectRequest, ProviderDefinition
 from shared.services.platform import PlatformSettings, variables_of
 from tests.store_kit import make_spec
-from tests.world import World
 
 URL = PlatformOption(name="base_url", default="https://api.test", is_url=True)
 TENANT = PlatformOption(name="tenant", default="all")
@@ -35,12 +33,16 @@ def make_provider(
             platform=shared,
         )
     return ProviderDefinition(
-        spec=make_spec(slug=slug), connect=World._connect, oauth=oauth, platform=options or (URL,)
+        spec=make_spec(slug=slug), connect=_connect, oauth=oauth, platform=options or (URL,)
     )
 
 
-def read(*providers: ProviderDefinition, private: bool = False, **env: str) -> PlatformSettings:
-    return PlatformSettings.read(providers or (make_provider(),), env, allow_private_hosts=private)
+def _connect(request: ConnectRequest) -> Connection:
+    raise AssertionError(request)
+
+
+def read(*providers: ProviderDefinition, **env: str) -> PlatformSettings:
+    return PlatformSettings.read(providers or (make_provider(),), env, allow_private_hosts=False)
 
 
 def test_defaults_are_what_production_needs() -> None:
@@ -112,7 +114,8 @@ def test_a_bad_url_is_told(url: str) -> None:
 
 def test_plain_http_needs_private_hosts() -> None:
     """On a development machine an emulator is reached without TLS."""
-    found = read(private=True, PROVIDER_TWO_WORDS_BASE_URL="http://127.0.0.1:1/x")
+    env = {"PROVIDER_TWO_WORDS_BASE_URL": "http://127.0.0.1:1/x"}
+    found = PlatformSettings.read((make_provider(),), env, allow_private_hosts=True)
     assert found.options["two-words"]["base_url"] == "http://127.0.0.1:1/x"
 
 
