@@ -10,6 +10,20 @@ from dataclasses import dataclass
 KEPT_BYTES = 96 * 1024 * 1024
 
 
+_MOST_WORDINGS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What one list asks for, however it was worded; `others` are associated types."""
+
+    address: str
+    limit: int
+    archived: bool
+    names: tuple[str, ...]
+    others: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     low: int
@@ -27,15 +41,23 @@ class Pages:
     def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._kept: dict[Hashable, dict[Hashable, _Page]] = {}
+        self._kept: dict[Form, dict[int, _Page]] = {}
+        self.forms: dict[Hashable, Form] = {}
+        """What requests meant that were worded in a way."""
 
-    def get(self, form: Hashable, place: Hashable) -> bytes | None:
+    def remember(self, wording: Hashable, form: Form) -> None:
+        """Note what a wording means, until the properties change."""
+        if len(self.forms) >= _MOST_WORDINGS:
+            self.forms.clear()
+        self.forms[wording] = form
+
+    def get(self, form: Form, place: int) -> bytes | None:
         """Return the page at `place` of the list asked for in the way `form`, None if not kept."""
         page = self._kept.get(form, {}).get(place)
         return page.body if page else None
 
     def keep(
-        self, form: Hashable, place: Hashable, body: bytes, *, low: int, high: float = math.inf
+        self, form: Form, place: int, body: bytes, *, low: int, high: float = math.inf
     ) -> None:
         """Keep a page. Where there is no room, lists in other forms go; this one never does."""
         if self._bytes + len(body) > self._most_bytes:
@@ -60,6 +82,7 @@ class Pages:
                 self._bytes -= len(pages.pop(place).body)
 
     def clear(self) -> None:
-        """Void them all."""
+        """Void them all, and what wordings meant."""
         self._kept.clear()
+        self.forms.clear()
         self._bytes = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -28,6 +29,7 @@ from local.sandbox.hubspot.gate import (
 )
 from local.sandbox.hubspot.kinds import Kind
 from local.sandbox.hubspot.links import TYPES, Links
+from local.sandbox.hubspot.pages import Form
 from local.sandbox.hubspot.records import Record
 from local.sandbox.hubspot.search import MAX_BODY, MAX_LIMIT, MAX_RESULTS, Search, parse_search
 from local.sandbox.hubspot.times import to_iso
@@ -99,31 +101,41 @@ class Reads:
         after = whole(request.query_params, "after", 0, low=0)
         repeated = bool(after) and self._gate.take("repeated_after", request) is not None
         pages = self._account.pages[kind.name]
-        form = _form(request)
+        form = pages.forms.get(_wording(request)) or self._read_form(request, kind)
         body = None if repeated else pages.get(form, after)
         if body is None:
-            body, high = self._render(request, kind, after, repeated=repeated)
+            body, high = self._render(request, kind, form, after, repeated=repeated)
             if not repeated:
-                pages.keep(form, after, body, low=after, **high)
+                pages.keep(form, after, body, low=after, high=high)
         return json_response(body, headers=headers)
 
-    def _render(
-        self, request: Request, kind: Kind, after: int, *, repeated: bool
-    ) -> tuple[bytes, dict[str, float]]:
-        """Return a page of the list, and the `high` end of its ids where there is one."""
+    def _read_form(self, request: Request, kind: Kind) -> Form:
+        """Return what a list asks for; the same words need not be read again."""
         query = request.query_params
-        limit = whole(query, "limit", 10, low=1, high=_MAX_LIST)
-        others = _others(kind, listed(request, "associations"))
-        names = self._asked(kind, listed(request, "properties"))
+        form = Form(
+            address=_address(request),
+            limit=whole(query, "limit", 10, low=1, high=_MAX_LIST),
+            archived=is_true(query, "archived"),
+            names=self._asked(kind, listed(request, "properties")),
+            others=tuple(other.name for other in _others(kind, listed(request, "associations"))),
+        )
+        self._account.pages[kind.name].remember(_wording(request), form)
+        return form
+
+    def _render(
+        self, request: Request, kind: Kind, form: Form, after: int, *, repeated: bool
+    ) -> tuple[bytes, float]:
+        """Return a page of the list, and the highest of its ids, inf on the last one."""
         book = self._account.book(kind)
-        page, more = book.page(after=after, limit=limit, archived=is_true(query, "archived"))
-        data: dict[str, Any] = {"results": self._shown(request, kind, page, names, others)}
+        page, more = book.page(after=after, limit=form.limit, archived=form.archived)
+        others = [kind_of(name) for name in form.others]
+        data: dict[str, Any] = {"results": self._shown(request, kind, page, form.names, others)}
         if not more:
-            return orjson.dumps(data), {}
+            return orjson.dumps(data), math.inf
         cursor = str(after if repeated else page[-1].id)
-        link = f"{_address(request)}?limit={limit}&after={cursor}"
+        link = f"{form.address}?limit={form.limit}&after={cursor}"
         data["paging"] = {"next": {"after": cursor, "link": link}}
-        return orjson.dumps(data), {"high": page[-1].id}
+        return orjson.dumps(data), page[-1].id
 
     def _asked(self, kind: Kind, names: Iterable[str]) -> tuple[str, ...]:
         return kind.asked(names, self._account.book(kind).properties.find)
@@ -262,8 +274,8 @@ def _address(request: Request) -> str:
     return str(request.url).partition("?")[0]
 
 
-def _form(request: Request) -> tuple[str, ...]:
-    """Return all of a list's address but its place: what one list's pages have in common."""
+def _wording(request: Request) -> tuple[str, ...]:
+    """Return all of a list's address but its place: what the pages of one list have in common."""
     query = request.scope["query_string"].decode("latin-1")
     rest = "&".join(part for part in query.split("&") if not part.startswith("after="))
     return (request.headers.get("host", ""), request.scope["path"], rest)

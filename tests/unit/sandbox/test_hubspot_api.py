@@ -249,6 +249,45 @@ def test_burst_limit() -> None:
     access.check_burst("t")
 
 
+def test_daily_limit() -> None:
+    """Told only, unless it is enforced: then it ends the day, whatever the burst window allows."""
+    limits = Limits(daily=2, is_daily_enforced=True)
+    access = Access(tokens={"t": Token()}, limits=limits, clock=lambda: 0.0)
+    left = [access.check_burst("t")["X-HubSpot-RateLimit-Daily-Remaining"] for _ in range(2)]
+    assert left == ["1", "0"]
+    with pytest.raises(HubSpotError) as refused:
+        access.check_burst("t")
+    assert refused.value.body["policyName"] == "DAILY"
+    access.set_limits(Limits(daily=1))
+    assert [access.check_burst("t")["X-HubSpot-RateLimit-Daily-Remaining"] for _ in range(2)] == [
+        "0",
+        "0",
+    ]
+
+
+def test_daily_limit_on_request(sandbox: Running, hubspot: httpx.Client) -> None:
+    """The fault answers as HubSpot does once the day's requests are used up."""
+    sandbox.fault("hubspot", "daily_limit", count=1)
+    refused = hubspot.get(DEALS)
+    assert (refused.status_code, refused.json()["policyName"]) == (429, "DAILY")
+    assert hubspot.get(DEALS).status_code == 200
+
+
+def test_counts_of_every_type(hubspot: httpx.Client) -> None:
+    """Companies and contacts stand in proportion to the deals, and change like them."""
+    before = hubspot.get("/_objects").json()
+    assert set(before) == {"deals", "companies", "contacts"}
+    assert all(counts["live"] and counts["archived"] for counts in before.values())
+    made = hubspot.post("/_objects/companies", json={"create": [{"properties": {"name": "N"}}]})
+    company = made.raise_for_status().json()["created"][0]
+    assert hubspot.get("/_objects").json()["companies"]["live"] == before["companies"]["live"] + 1
+    assert hubspot.get(f"/crm/v3/objects/0-2/{company}").json()["properties"]["name"] == "N"
+    touched = hubspot.post("/_objects/contacts", json={"touch": 2}).json()
+    first = hubspot.get("/crm/v3/objects/contacts").json()["results"][0]
+    assert first["properties"]["lastmodifieddate"] == touched["lastmodifieddate"]
+    assert hubspot.post("/_objects/tickets", json={}).status_code == 400
+
+
 def test_limits_can_be_set(hubspot: httpx.Client) -> None:
     """An account of HubSpot's own size can be switched on; 0 switches a limit off."""
     hubspot.put("/_limits", json={"burst": 1}).raise_for_status()

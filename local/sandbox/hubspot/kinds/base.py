@@ -67,9 +67,9 @@ class Kind:
         return lambda record: record.properties.get(name)
 
     def asked(self, names: Iterable[str], known: Callable[[str], Any]) -> tuple[str, ...]:
-        """Return what an answer carries: those of `names` that are `known`, and `ALWAYS`."""
-        wanted = [name for name in names if known(name)] or list(self.default)
-        return tuple(dict.fromkeys([*wanted, *ALWAYS, self.modified]))
+        """Return what an answer carries, in order: `ALWAYS`, and those of `names` `known` says."""
+        wanted = [name for name in names if known(name)] or self.default
+        return tuple(sorted({*wanted, *ALWAYS, self.modified}))
 
     def to_json(self, records: Iterable[Record], names: Sequence[str]) -> list[dict[str, Any]]:
         """Return the wire form of records with the properties `names`, null where empty."""
