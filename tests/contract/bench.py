@@ -124,7 +124,7 @@ class ProviderCase:
     says. `variant` names one of several ways to read the provider. `faults` are the emulator's own
     and the common ones with other ends than usual; 401, 429, 503, slow and cut answers are tested
     for every provider anyway; `sign_in_faults` are tried by `test_sign_ins.py`. `push` is there
-    where the provider exports. `document` checks what travels by the vendor's own document, None
+    where the provider exports; `is_only_read` where it does, but never this stream. `document` checks what travels by the vendor's own document, None
     where there is none beside the checkout. `definition`, of `module`, stands for what is found by
     the slug.
     """
@@ -140,6 +140,7 @@ class ProviderCase:
     faults: tuple[FaultCase, ...] = ()
     sign_in_faults: frozenset[str] = frozenset()
     push: PushCase | None = None
+    is_only_read: bool = False
     document: Document | None = None
     definition: ProviderDefinition | None = None
     module: str = ""

@@ -21,8 +21,8 @@ from tests.sandbox_kit import running_sandbox
 
 
 @contextmanager
-def _hubspot(folder: Path) -> Iterator[Emulator]:
-    with running_sandbox(folder, deals=300) as sandbox:
+def _hubspot(folder: Path, *, deals: int = 300) -> Iterator[Emulator]:
+    with running_sandbox(folder, deals=deals) as sandbox:
         entry = sandbox.directory["hubspot"]
         unlimited = {"search_per_second": 0}  # the suite does not really wait
         httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
@@ -92,8 +92,10 @@ def _new_task(records: Sequence[Upsert]) -> Mapping[str, Any]:
     }
 
 
-def _new_deal(_records: Sequence[Upsert]) -> Mapping[str, Any]:
-    return {"dealname": "Made by the suite"}
+def _new_deal(records: Sequence[Upsert]) -> Mapping[str, Any]:
+    known = records[0].record
+    kept = {name: known[name] for name in ("pipeline", "dealstage", "hubspot_owner_id")}
+    return {"dealname": "Made by the suite", "amount": "12.50", **kept}
 
 
 def _first_is_gone(found: list[Change]) -> list[Change]:
@@ -102,20 +104,32 @@ def _first_is_gone(found: list[Change]) -> list[Change]:
     return [Delete(first.stream, first.key), *others]
 
 
+_NO_HUBSPOT_TOKEN = {"api_key": "pat-na1-00000000-0000-0000-0000-000000000000"}
+
 CASES = (
     ProviderCase(
         slug="hubspot",
         scope="deals",
         start=_hubspot,
-        bad_credentials={"api_key": "pat-na1-00000000-0000-0000-0000-000000000000"},
+        bad_credentials=_NO_HUBSPOT_TOKEN,
         least_pages=6,
         sign_in_faults=frozenset(delivery.KINDS),
-        push=PushCase(stream="deals", make=_new_deal, change={"dealname": "Changed by the suite"}),
+        push=PushCase(
+            stream="deals",
+            make=_new_deal,
+            change={"dealname": "Changed by the suite", "amount": "99", "hubspot_owner_id": None},
+        ),
         faults=(
             FaultCase(kind="repeated_after", ends_in=PermanentError),
             FaultCase(kind="malformed", options={"count": 2}),
             FaultCase(kind="search_lag", act="incremental"),
             FaultCase(kind="multi_status", act="get", alters=_first_is_gone),
+            FaultCase(
+                kind="multi_status",
+                options={"category": "INTERNAL_ERROR"},
+                act="get",
+                ends_in=TransientError,
+            ),
             FaultCase(
                 kind="multi_status",
                 options={"count": 1, "path": "upsert"},
@@ -125,11 +139,58 @@ CASES = (
             FaultCase(kind="half_written", options={"count": 1}, act="push"),
             FaultCase(kind="shuffled", act="push"),
             FaultCase(kind="daily_limit", ends_in=TransientError),
+            FaultCase(kind="daily_limit", act="push", ends_in=TransientError),
             FaultCase(kind="server_error", options={"status": 502, "count": 3}),
             FaultCase(kind="server_error", options={"status": 477}, ends_in=TransientError),
             FaultCase(kind="server_error", options={"status": 414}, ends_in=PermanentError),
             FaultCase(kind="server_error", options={"status": 403}, ends_in=AuthError),
         ),
+    ),
+    ProviderCase(
+        slug="hubspot",
+        variant="companies",
+        scope="companies",
+        start=partial(_hubspot, deals=1200),
+        bad_credentials=_NO_HUBSPOT_TOKEN,
+        push=PushCase(
+            stream="companies",
+            make=lambda _: {"name": "Made by the suite", "domain": "suite.example"},
+            change={"name": "Changed by the suite", "numberofemployees": "12"},
+        ),
+    ),
+    ProviderCase(
+        slug="hubspot",
+        variant="contacts",
+        scope="contacts",
+        start=_hubspot,
+        bad_credentials=_NO_HUBSPOT_TOKEN,
+        least_pages=2,
+        push=PushCase(
+            stream="contacts",
+            make=lambda _: {"firstname": "Made by the suite", "email": "suite@mail.example"},
+            change={"firstname": "Changed by it", "lastname": "Too"},
+        ),
+        faults=(FaultCase(kind="search_lag", act="incremental"),),
+    ),
+    ProviderCase(
+        slug="hubspot",
+        variant="owners",
+        scope="owners",
+        start=_hubspot,
+        bad_credentials=_NO_HUBSPOT_TOKEN,
+        least_pages=2,
+        incremental=False,
+        is_only_read=True,
+    ),
+    ProviderCase(
+        slug="hubspot",
+        variant="pipelines",
+        scope="pipelines",
+        start=_hubspot,
+        bad_credentials=_NO_HUBSPOT_TOKEN,
+        least_pages=1,
+        incremental=False,
+        is_only_read=True,
     ),
     ProviderCase(
         slug="convex",

@@ -33,6 +33,8 @@ class Check:
 
 
 def _where_exported(case: ProviderCase) -> str:
+    if case.is_only_read:
+        return "never written"
     return "" if case.exports else "import only"
 
 

@@ -25,9 +25,16 @@ def error_body(status: int) -> dict[str, Any]:
 class ToyBook:
     """The toys, and the number of the change that each of them saw last."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         self.toys: dict[str, dict[str, Any]] = {}
         self.gone: dict[str, int] = {}
+        self.seen = 0
+        self.fill()
+
+    def fill(self, count: int = 14) -> None:
+        """Throw everything away and begin anew."""
+        self.toys.clear()
+        self.gone.clear()
         self.seen = 0
         for number in range(count):
             self.add({"name": f"Toy {number}", "price": f"{number}.50"})
@@ -117,11 +124,13 @@ class _Toybox:
 def _build(premises: Premises) -> Built:
     key = premises.secrets.get("toy_key", lambda: f"toy-{uuid.uuid4()}")
     premises.faults.declare(NAME, repeated_page="`next` is the page that was asked for.")
-    box = _Toybox(key=key, book=ToyBook(14), faults=premises.faults)
+    book = ToyBook()
+    box = _Toybox(key=key, book=book, faults=premises.faults)
     return Built(
         app=Starlette(routes=box.routes()),
         error_body=error_body,
         entry=lambda: {"key": key, "settings": {"PROVIDER_TOY_BASE_URL": premises.url}},
+        shared=book,
     )
 
 

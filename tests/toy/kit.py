@@ -20,7 +20,7 @@ from shared.errors import PermanentError
 from shared.ports.provider import ProviderDefinition
 from tests.contract.bench import Bench, Emulator, FaultCase, ProviderCase, PushCase
 from tests.toy.adapter import PROVIDER
-from tests.toy.emulator import EMULATOR, NAME
+from tests.toy.emulator import EMULATOR, NAME, ToyBook
 
 PATIENCE = 30.0
 
@@ -32,6 +32,13 @@ def _new_toy(_records: Sequence[Upsert]) -> Mapping[str, Any]:
 @contextmanager
 def running_toybox(folder: Path) -> Iterator[Emulator]:
     """Run the Toybox on a free port of loopback."""
+    with opened_toybox(folder) as (emulator, _):
+        yield emulator
+
+
+@contextmanager
+def opened_toybox(folder: Path) -> Iterator[tuple[Emulator, ToyBook]]:
+    """Run the Toybox, and yield what is in it too."""
     faults = Faults()
     kept = KeptSecrets(folder / "keys.json")
     options = Options(state_dir=folder)
@@ -62,7 +69,7 @@ def running_toybox(folder: Path) -> Iterator[Emulator]:
         def fault(kind: str, **options: Any) -> None:
             faults.add(Fault(provider=NAME, fault=kind, **options))
 
-        yield Emulator(
+        emulator = Emulator(
             credentials={"api_key": str(built.entry()["key"])},
             options={"base_url": f"http://127.0.0.1:{port}"},
             fault=fault,
@@ -70,6 +77,7 @@ def running_toybox(folder: Path) -> Iterator[Emulator]:
             kinds=lambda: set(faults.kinds()[NAME]),
             has_struck=lambda kind: all(one.struck for one in faults.active() if one.fault == kind),
         )
+        yield emulator, built.shared
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
