@@ -19,7 +19,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.domain.warehouses import Hop, HopResult, HopState, WarehouseCheck, WarehouseTarget
+from shared.domain.ids import new_id
+from shared.domain.warehouses import (
+    Hop,
+    HopResult,
+    HopState,
+    Warehouse,
+    WarehouseCheck,
+    WarehouseTarget,
+)
+from tests.factories import NOW
 
 PASSWORD = "warehouse-canary-91c0f4d27b; } {x}"  # it would break out if anything could
 WAREHOUSE = {
@@ -42,6 +51,23 @@ def make_target(**values: Any) -> WarehouseTarget:
         "password": PASSWORD,
     }
     return WarehouseTarget(**{**defaults, **values})
+
+
+def make_warehouse(**values: Any) -> Warehouse:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "profile_id": new_id(),
+        "name": "Reports",
+        "host": "sql.example.com",
+        "port": 1433,
+        "database_name": "reports",
+        "schema_name": "linkhub",
+        "login": "linkhub",
+        "secret_ref": "warehouse-1",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Warehouse(**{**defaults, **values})
 
 
 @dataclass

@@ -18,9 +18,10 @@ from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job
 from tests.functions.kit import Client, HttpWorld
 from tests.store_kit import make_conflict, make_link, make_log
+from tests.warehouse_access_kit import make_warehouse
 
 COUNT = 23
-LISTS = ["instances", "jobs", "logs", "records", "conflicts", "dead-letters"]
+LISTS = ["instances", "jobs", "logs", "records", "conflicts", "dead-letters", "warehouses"]
 FILTERED = ["instances", "jobs", "logs", "conflicts", "dead-letters"]
 
 
@@ -79,6 +80,9 @@ class Rows:
             **times,
         )
         uow.dead_letters.upsert(letter)
+        warehouse = make_warehouse(profile_id=profile_id, **times)
+        uow.warehouses.add(warehouse)
+        self.ids["warehouses"].append(warehouse.id)
         link = make_link(instance.id, str(number))
         uow.links.save_many([link])
         conflict = make_conflict(instance, link.id, **times)

@@ -90,12 +90,10 @@ class SqlWarehouseRepository:
     def list_users(self, warehouse: Warehouse) -> Sequence[str]:
         """Return the names of the instances whose tables go there, in order."""
         rows = self._session.all(
-            select(instances.c.name)
-            .where(
+            select(instances.c.name).where(
                 instances.c.profile_id == warehouse.profile_id,
                 instances.c.destination == warehouse.id,
                 text(NOT_DELETED),
             )
-            .order_by(instances.c.name)
         )
-        return [row["name"] for row in rows]
+        return sorted(row["name"] for row in rows)

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from adapters import known_slugs
 from ops.__main__ import main
 from ops.sql_user import user_sql
+from shared.domain.warehouse_grants import grant_sql
 from shared.errors import InvalidInputError
 from shared.store.database import Database
 from shared.store.tables import providers
@@ -91,6 +92,16 @@ def test_the_apps_user_reads_and_writes_rows_and_no_more(
     assert "GRANT SELECT, INSERT, UPDATE, DELETE ON SCHEMA::dbo TO [linkhub-app];" in sql
     assert "DENY INSERT, UPDATE, DELETE ON OBJECT::dbo.alembic_version" in sql
     assert "ROLE" not in sql
+
+
+def test_a_warehouses_login_gets_a_schema_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The script is printed as the API answers it; a schema of everybody's is refused."""
+    assert main(["warehouse-grants", "--login", "loader", "--schema", "linkhub"], env={}) == 0
+    assert capsys.readouterr().out == grant_sql(schema="linkhub", login="loader") + "\n"
+    assert main(["warehouse-grants", "--login", "loader", "--schema", "dbo"], env={}) == 1
+    assert "cannot be a login's own" in capsys.readouterr().err
 
 
 def test_a_name_cannot_break_out_of_its_brackets() -> None:

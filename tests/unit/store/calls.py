@@ -30,6 +30,7 @@ from tests.store_kit import (
     make_oauth_state,
     make_spec,
 )
+from tests.warehouse_access_kit import make_warehouse
 
 PROBLEMS = [RecordProblem(stream="deals", key=str(n), message="bad") for n in range(3)]
 
@@ -58,7 +59,19 @@ def call_everything(uow: UnitOfWork) -> None:
     _messages(uow, job)
     _keep(uow, instance, job)
     _tell(uow, instance)
+    _keep_warehouse(uow, instance)
     uow.instances.soft_delete(instance.id, now=NOW)
+
+
+def _keep_warehouse(uow: UnitOfWork, instance: Instance) -> None:
+    warehouse = make_warehouse(profile_id=instance.profile_id)
+    uow.warehouses.add(warehouse)
+    uow.warehouses.get(warehouse.id, profile_id=instance.profile_id)
+    uow.warehouses.save(warehouse, expected_version=1)
+    uow.warehouses.list_users(warehouse)
+    for query in queries("active"):
+        uow.warehouses.list_page(instance.profile_id, query)
+    uow.warehouses.soft_delete(warehouse.id, now=NOW)
 
 
 def _set_up(uow: UnitOfWork) -> Instance:
