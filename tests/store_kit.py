@@ -18,6 +18,7 @@ from shared.domain.conflicts import Conflict
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
 from shared.domain.jobs import Job, SyncLog
+from shared.domain.journal import JournalAction, JournalEntry
 from shared.domain.links import RecordLink
 from shared.domain.notifications import Notice, NotificationEvent
 from shared.domain.oauth import OAuthState
@@ -115,6 +116,23 @@ def make_conflict(instance: Instance, link_id: str, **values: Any) -> Conflict:
         "updated_at": NOW,
     }
     return Conflict(**{**defaults, **values})
+
+
+def make_entry(job_id: str, sequence: int, **values: Any) -> JournalEntry:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "job_id": job_id,
+        "sequence": sequence,
+        "action": JournalAction.CREATE,
+        "stream": "deals",
+        "external_id": str(sequence),
+        "entity": "initiatives",
+        "linkhub_key": f"deals/{sequence}",
+        "after_hash": "a" * 64,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return JournalEntry(**{**defaults, **values})
 
 
 def make_notice(instance: Instance, **values: Any) -> Notice:

@@ -46,6 +46,7 @@ class UnitOfWork:
     logs = _Part(lambda: repositories.SqlLogRepository)
     checkpoints = _Part(lambda: repositories.SqlCheckpointRepository)
     links = _Part(lambda: repositories.SqlLinkRepository)
+    journal = _Part(lambda: repositories.SqlJournalRepository)
     conflicts = _Part(lambda: repositories.SqlConflictRepository)
     dead_letters = _Part(lambda: repositories.SqlDeadLetterRepository)
     audit = _Part(lambda: repositories.SqlAuditRepository)

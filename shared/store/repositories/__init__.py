@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.store.repositories.history import SqlGenerationRepository as SqlGenerationRepository
     from shared.store.repositories.instances import SqlInstanceRepository as SqlInstanceRepository
     from shared.store.repositories.jobs import SqlJobRepository as SqlJobRepository
+    from shared.store.repositories.journal import SqlJournalRepository as SqlJournalRepository
     from shared.store.repositories.links import SqlLinkRepository as SqlLinkRepository
     from shared.store.repositories.logs import SqlLogRepository as SqlLogRepository
     from shared.store.repositories.notifications import (
@@ -57,6 +58,7 @@ __getattr__ = exports(
         "history": "SqlAuditRepository SqlGenerationRepository",
         "instances": "SqlInstanceRepository",
         "jobs": "SqlJobRepository",
+        "journal": "SqlJournalRepository",
         "links": "SqlLinkRepository",
         "logs": "SqlLogRepository",
         "notifications": "SqlNotificationRepository",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from shared.domain.ids import new_id
 from shared.domain.providers import Direction
@@ -33,6 +33,16 @@ class SqlCheckpointRepository:
             )
         )
         return None if row is None else dict(row["checkpoint"])
+
+    def remove(self, instance_id: str, scope: str, direction: str) -> None:
+        """Forget a scope's checkpoint: it counts as never read."""
+        self._session.run(
+            delete(checkpoints).where(
+                checkpoints.c.instance_id == instance_id,
+                checkpoints.c.scope == scope,
+                checkpoints.c.direction == Direction(direction),
+            )
+        )
 
     def save(
         self,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from shared.domain.links import RecordLink, check_external_id
 from shared.store.lists import chunks
 from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import record_links as links
+from shared.store.tables.records import HAS_LINKHUB_KEY
 from shared.store.upserts import upsert
 
 _COLUMNS = columns_of(links, RecordLink)
@@ -65,6 +66,24 @@ class SqlLinkRepository:
         for chunk in chunks(dict.fromkeys(link_ids)):
             rows = self._session.all(select(*_COLUMNS).where(links.c.id.in_(chunk)))
             found.update((row["id"], from_row(RecordLink, row)) for row in rows)
+        return found
+
+    def find_by_keys(
+        self, instance_id: str, entity: str, linkhub_keys: Iterable[str]
+    ) -> dict[str, RecordLink]:
+        """Return the live links of records LinkHub knows by these natural keys, by key."""
+        found: dict[str, RecordLink] = {}
+        for chunk in chunks(dict.fromkeys(linkhub_keys)):
+            rows = self._session.all(
+                select(*_COLUMNS).where(
+                    links.c.instance_id == instance_id,
+                    links.c.entity == entity,
+                    links.c.linkhub_key.in_(chunk),
+                    text(HAS_LINKHUB_KEY),
+                    links.c.deleted_at.is_(None),
+                )
+            )
+            found.update((row["linkhub_key"], from_row(RecordLink, row)) for row in rows)
         return found
 
     def save_many(self, new: Sequence[RecordLink]) -> None:

@@ -13,6 +13,7 @@ from shared.domain.discoveries import Discovery, OfferedTable
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance, InstanceStatus
 from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
+from shared.domain.journal import JournalOutcome
 from shared.domain.mapping import FieldMapping
 from shared.domain.notifications import NotificationEvent, NotificationSettings
 from shared.domain.paging import Keyset, ListQuery
@@ -24,6 +25,7 @@ from tests.factories import NOW, make_instance, make_job, make_profile
 from tests.store_kit import (
     LATER,
     make_conflict,
+    make_entry,
     make_link,
     make_log,
     make_notice,
@@ -211,10 +213,13 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
     uow.checkpoints.save(instance.id, "deals", "import", {"resume": 1}, now=NOW)
     uow.checkpoints.save(instance.id, "deals", "import", {"resume": 2}, now=NOW)
     uow.checkpoints.get(instance.id, "deals", "import")
+    uow.checkpoints.remove(instance.id, "deals", "import")
+    _journal(uow, instance, job)
     uow.links.save_many([make_link(instance.id, "1"), make_link(instance.id, "2")])
     uow.links.get_many(instance.id, "deals", ["1", "2"])
     link = uow.links.get_many(instance.id, "deals", ["1"])["1"]
     uow.links.get_by_ids([link.id])
+    uow.links.find_by_keys(instance.id, "values", ["2026-11-21/a"])
     uow.links.find_by_linkhub_ids(instance.id, link.entity, [link.linkhub_id])
     _conflict(uow, instance, link.id)
     uow.links.mark_seen(instance.id, "deals", ["1"], job_id=job.id)
@@ -234,6 +239,20 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
             occurred_at=NOW,
         )
     )
+
+
+def _journal(uow: UnitOfWork, instance: Instance, job: Job) -> None:
+    entry = make_entry(job.id, uow.journal.next_sequence(job.id))
+    uow.journal.add([entry])
+    uow.journal.list_standing(job.id, limit=5)
+    uow.journal.list_standing(job.id, before=5, limit=5)
+    uow.journal.list_scopes(job.id)
+    uow.journal.find_rollback(job.id)
+    uow.journal.has_standing(job.id)
+    uow.journal.find_last_job(instance.id)
+    uow.journal.count(job.id, JournalOutcome.UNDONE)
+    uow.journal.settle([entry.id], JournalOutcome.UNDONE, now=NOW)
+    uow.journal.prune(LATER, limit=5)
 
 
 def _conflict(uow: UnitOfWork, instance: Instance, link_id: str) -> None:
