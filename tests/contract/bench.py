@@ -119,14 +119,14 @@ class ProviderCase:
     """How the suite tests one provider, or one way of reading it.
 
     `start(folder)` runs its emulator, with data for at least `least_pages` pages. `bad_credentials`
-    have the right form but open nothing. `can_get`: single records can be read; where not, `get`
-    is refused with PermanentError. `incremental`: reads end with a watermark; None: as the spec
-    says. `variant` names one of several ways to read the provider. `faults` are the emulator's own
-    and the common ones with other ends than usual; 401, 429, 503, slow and cut answers are tested
-    for every provider anyway; `sign_in_faults` are tried by `test_sign_ins.py`. `push` is there
-    where the provider exports; `is_only_read` where it does, but never this stream. `document` checks what travels by the vendor's own document, None
-    where there is none beside the checkout. `definition`, of `module`, stands for what is found by
-    the slug.
+    have the right form but open nothing. `can_get`: single records can be read; where not, `get` is
+    refused with PermanentError. `incremental`: reads end with a watermark; None: as the spec says.
+    `variant` names one of several ways to read the provider. `faults` are the emulator's own and
+    the common ones with other ends than usual; 401, 429, 503, slow and cut answers are tested for
+    every provider anyway; `sign_in_faults` are tried by `test_sign_ins.py`. `push` is there where
+    the provider exports; `is_only_read` where it does, but never this stream. `document` checks
+    what travels by the vendor's own document, None where there is none beside the checkout.
+    `definition`, of `module`, stands for what is found by the slug.
     """
 
     slug: str
