@@ -14,8 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
-from operator import contains, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,15 +97,17 @@ class Snapshot:
         compared once this ends.
         """
         number = after
-        for lines in self._lines(table, after=after):
-            keys, documents = _parse(lines, entry=table.entry, number=number)
+        for lines, is_marked in self._lines(table, after=after):
+            keys, documents = _parse(lines, is_marked=is_marked, entry=table.entry, number=number)
             yield keys, documents, sum(map(len, lines))
             number += len(lines)
 
-    def _lines(self, table: Table, *, after: int) -> Iterator[list[bytes]]:
+    def _lines(self, table: Table, *, after: int) -> Iterator[tuple[list[bytes], bool]]:
+        """Yield whole lines, and whether there may be encoded values in them."""
         number, tail, skip = 0, b"", after
         for block in self._blocks(table.entry):
-            lines = (tail + block).split(b"\n")
+            block = tail + block  # noqa: PLW2901  what is left of the one before
+            lines = block.split(b"\n")
             tail = lines.pop()
             longest = len(lines[0]) if lines else len(tail)
             if longest > MAX_LINE:
@@ -117,11 +118,11 @@ class Snapshot:
                 skip -= skipped
                 del lines[:skipped]
             if lines:
-                yield lines
+                yield lines, MARK in block
         if tail and skip:
             skip -= 1
         elif tail:
-            yield [tail]
+            yield [tail], MARK in tail
         if skip:
             raise _unreadable(table.entry, f"is missing, yet {after:,} were read before", number)
 
@@ -150,7 +151,7 @@ def _refused(entry: str) -> Iterator[None]:
 
 
 def _parse(
-    lines: Sequence[bytes], *, entry: str, number: int
+    lines: Sequence[bytes], *, is_marked: bool, entry: str, number: int
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return ids and documents of whole lines; `number` lines of the entry come before them."""
     try:
@@ -158,7 +159,7 @@ def _parse(
         keys = list(map(_GET_ID, documents))
         if set(map(type, keys)) != {str}:
             raise TypeError  # noqa: TRY301 - told apart below, off the hot path
-        if any(map(contains, lines, repeat(MARK))):
+        if is_marked:
             for document in documents:
                 decode_document(document)
     except (ValueError, TypeError, LookupError):

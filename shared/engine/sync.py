@@ -25,6 +25,7 @@ from shared.domain.changes import Page, RecordProblem
 from shared.domain.checkpoints import Mode, SavedCheckpoint, Stage
 from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
+from shared.engine.collecting import seldom_collecting
 from shared.engine.opening import SyncPlan, open_scope, starting_point
 from shared.engine.prefetch import coalesce, prefetched
 from shared.errors import PermanentError
@@ -72,7 +73,8 @@ def run_sync(
     """
     run = _Run(plan=plan, source=source, sink=sink, run_log=run_log, is_stopping=is_stopping)
     deadline = clock() + budget_seconds
-    return run.run(out_of_time=lambda: clock() >= deadline)
+    with seldom_collecting():
+        return run.run(out_of_time=lambda: clock() >= deadline)
 
 
 class _Run:
