@@ -16,10 +16,12 @@ from shared.domain.jobs import Job, SyncLog
 from shared.domain.mapping import FieldMapping
 from shared.domain.profiles import Caller
 from shared.domain.providers import ProviderSpec
+from shared.domain.sync_rules import SyncRules
 from shared.errors import AuthError, NotFoundError
 from shared.ports.provider import CheckResult, Connection, ConnectRequest, ProviderDefinition
 from shared.ports.sink import Sink
 from shared.services.connections import Connector
+from shared.services.run_ports import Export, OpenExport
 from shared.services.runs import RunLimits, RunPorts, SinkRequest, run_job
 from shared.store.database import Database
 from tests.factories import NOW, make_caller, make_instance, make_job, make_profile
@@ -67,6 +69,7 @@ class World:
     connect_error: Exception | None = None
     sink_error: Exception | None = None
     make_sink: Callable[[SinkRequest], Sink] | None = None
+    make_export: OpenExport | None = None
 
     @property
     def caller(self) -> Caller:
@@ -84,6 +87,7 @@ class World:
             vault=self.vault,
             connector=self.connector,
             open_sink=self._open_sink,
+            open_export=self._open_export,
             limits=RunLimits(
                 lease_seconds=180,
                 heartbeat_seconds=60,
@@ -154,6 +158,12 @@ class World:
         if request.credentials.values["api_key"] != SECRET:
             return _Refusing(0)
         return self.source
+
+    def _open_export(
+        self, request: SinkRequest, rules: SyncRules, connection: Connection
+    ) -> Export:
+        assert self.make_export is not None, "this world exports nothing"
+        return self.make_export(request, rules, connection)
 
     def _open_sink(self, request: SinkRequest) -> Sink:
         if self.sink_error is not None:

@@ -21,13 +21,16 @@ from functions.bootstrap.warehouses import Warehouses
 if TYPE_CHECKING:
     from shared.domain.mapping import RecordMapper
     from shared.domain.rate_limits import RateLimit
+    from shared.domain.sync_rules import SyncRules
     from shared.http.oauth import Registration
     from shared.ports.linkhub import LinkHubReader
+    from shared.ports.provider import Connection
     from shared.ports.sink import Sink
     from shared.services.connections import Connector
     from shared.services.oauth_servers import OAuthServers
     from shared.services.platform import PlatformSettings, SignInClient
     from shared.services.rate_limiting import RateLimiter
+    from shared.services.run_ports import Export
     from shared.services.runs import RunPorts, SinkRequest
     from shared.services.streams import Discoverer
     from shared.services.token_refresh import TokenKeeper
@@ -161,6 +164,7 @@ class App(Warehouses):
             vault=self.vault,
             connector=self.connector,
             open_sink=self.open_sink,
+            open_export=self.open_export,
             limits=RunLimits(
                 lease_seconds=settings.lease_seconds,
                 heartbeat_seconds=settings.heartbeat_seconds,
@@ -192,6 +196,29 @@ class App(Warehouses):
             now=self.now,
             approved=request.job.approved_at is not None,
         )
+
+    def open_export(self, request: SinkRequest, rules: SyncRules, connection: Connection) -> Export:
+        """Return the way from LinkHub to a provider's connection; the run closes both ends."""
+        from shared.services.run_ports import Export
+        from shared.sinks.linkhub import LinkHubSource
+        from shared.sinks.provider import ProviderSink
+
+        instance = request.set_up.instance
+        sink = ProviderSink(
+            client=self._linkhub_client(instance.profile_id, sleep=request.sleep),
+            connection=connection,
+            open_uow=self.open_uow,
+            instance=instance,
+            job_id=request.job.id,
+            run_id=request.job.run_id,
+            rules=rules,
+            lease_until=request.run_log.lease_until,
+            now=self.now,
+            approved=request.job.approved_at is not None,
+        )
+        # read from by another thread than the one the sink writes in
+        reader = self._linkhub_client(instance.profile_id, sleep=request.sleep)
+        return Export(source=LinkHubSource(reader, revisit=sink.books.to_revisit), sink=sink)
 
     def _linkhub_client(
         self, profile_id: str, *, sleep: Callable[[float], None], interactive: bool = False

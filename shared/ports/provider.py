@@ -96,6 +96,9 @@ class Source(Protocol):
         what changed since.
         """
 
+    def close(self) -> None:
+        """Release sockets and files."""
+
 
 class Connection(Source, Protocol):
     """An opened instance. Used by one thread at a time; close it when done."""
@@ -118,9 +121,6 @@ class Connection(Source, Protocol):
         present version, a field somebody else changed meanwhile is rejected, not overwritten.
         Raise PermanentError where the provider is import only.
         """
-
-    def close(self) -> None:
-        """Release sockets and files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

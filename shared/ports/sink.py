@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -106,3 +106,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Roll back what was not committed and release connections."""
+
+
+class ExportSink(Sink, Protocol):
+    """One job's way out of LinkHub, into a provider."""
+
+    def recover(self, scopes: Iterable[str]) -> None:
+        """Finish what an earlier run was about to create at the provider.
+
+        To be called before anything is imported: what was created and is not linked yet would come
+        back as new.
+        """

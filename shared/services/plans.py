@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.instances import Instance, InstanceState
 from shared.domain.mapping import FieldMapping
-from shared.domain.providers import ProviderSpec, SinkKind
+from shared.domain.providers import Direction, ProviderSpec, SinkKind
 from shared.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -48,6 +48,18 @@ def scopes_of(set_up: SetUp, spec: ProviderSpec) -> Sequence[str]:
     if not scopes:
         raise PermanentError(f"{set_up.instance.name} maps no field yet: there is nothing to sync.")
     return scopes
+
+
+def exports(set_up: SetUp, spec: ProviderSpec) -> bool:
+    """Whether records travel from LinkHub to the provider."""
+    both = spec.sink is SinkKind.LINKHUB
+    return both and set_up.instance.sync_direction is not Direction.IMPORT
+
+
+def imports(set_up: SetUp, spec: ProviderSpec) -> bool:
+    """Whether records travel from the provider to LinkHub or the warehouse."""
+    only_out = exports(set_up, spec) and set_up.instance.sync_direction is Direction.EXPORT
+    return not only_out
 
 
 def selected_fields(set_up: SetUp, spec: ProviderSpec) -> Mapping[str, Sequence[str]]:

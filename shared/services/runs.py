@@ -19,21 +19,12 @@ What a queue message leads to, by how the run ends:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.domain.ids import new_id
 from shared.domain.instances import StatusReason
-from shared.domain.jobs import Job, JobKind, JobStatus, SyncLog
-from shared.domain.mapping import RecordMapper
-from shared.domain.policies import Policies
-from shared.domain.providers import ProviderSpec, SinkKind
-from shared.domain.tallies import Tally
-from shared.engine.heartbeat import Heartbeat
-from shared.engine.opening import SyncPlan
-from shared.engine.sync import Ending, Outcome, run_sync
+from shared.domain.jobs import Job, JobKind, JobStatus
+from shared.engine.sync import Ending, Outcome
 from shared.errors import (
     ApprovalNeededError,
     AuthError,
@@ -43,24 +34,16 @@ from shared.errors import (
     TransientError,
 )
 from shared.logs import bind
-from shared.ports.provider import Connection
-from shared.ports.queue import JobQueue
-from shared.ports.sink import Sink
-from shared.ports.vault import Vault
-from shared.services.connections import Connector, stored_credentials
-from shared.services.deps import Now, OpenUow
+from shared.services.connections import stored_credentials
 from shared.services.discovering import discover_tables
 from shared.services.jobs import enqueue
-from shared.services.plans import (
-    SetUp,
-    fingerprint_of,
-    load_set_up,
-    scopes_of,
-    selected_fields,
-)
-from shared.services.run_log import SqlRunLog
+from shared.services.plans import load_set_up
+from shared.services.run_ports import RunLimits, RunPorts, SinkRequest
 from shared.services.secrets import remove_secrets
 from shared.services.settlements import Settlement
+from shared.services.syncing import start_log, sync_instance
+
+__all__ = ["RunLimits", "RunPorts", "SinkRequest", "run_job"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,41 +54,6 @@ MINIMUM_DELAY_SECONDS = 1.0
 
 LONGEST_DELAY_SECONDS = 24 * 3600.0
 """Whatever wait a provider asks for: its quotas are a day's at most, and a person wants to know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLimits:
-    """How long a run may take and how much may go wrong in it; all times in seconds."""
-
-    lease_seconds: float
-    heartbeat_seconds: float
-    budget_seconds: float
-    record_error_limit: int
-    records_cap: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkRequest:
-    """What a sink is opened with; `mapper` is None for a warehouse."""
-
-    set_up: SetUp
-    job: Job
-    mapper: RecordMapper | None
-    run_log: SqlRunLog
-    sleep: Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPorts:
-    """Everything a run reaches the outside through."""
-
-    open_uow: OpenUow
-    queue: JobQueue
-    vault: Vault
-    connector: Connector
-    open_sink: Callable[[SinkRequest], Sink]
-    limits: RunLimits
-    now: Now
 
 
 def run_job(job_id: str, *, ports: RunPorts) -> None:
@@ -258,87 +206,16 @@ class _Run:
         self._secret_ref = set_up.state.secret_ref
         settlement.warehouse_id = set_up.instance.destination
         definition = ports.connector.find_provider(set_up.instance.provider)
-        spec = definition.spec
-        run_log = self._start_log(set_up, spec)
+        run_log = start_log(job, set_up=set_up, spec=definition.spec, ports=ports)
         credentials = stored_credentials(
             set_up.instance, set_up.state.secret_ref, vault=ports.vault
         )
         settlement.secrets = tuple(credentials.values.values())
-        plan = SyncPlan(
-            job_id=job.id,
-            mode=job.mode,
-            incremental=spec.incremental,
-            fingerprint=fingerprint_of(set_up, spec),
-            scopes=scopes_of(set_up, spec),
-            record_error_limit=self._record_error_limit(set_up),
-        )
-        mapper = None
-        if spec.sink is SinkKind.LINKHUB:
-            mapper = RecordMapper.compile(
-                set_up.mappings, default_transform=definition.default_transform
-            )
-        with Heartbeat(run_log, interval=self._limits.heartbeat_seconds) as heartbeat:
-
-            def is_stopping() -> bool:
-                heartbeat.check()
-                return heartbeat.cancel_requested
-
-            connection: Connection = ports.connector.open(
-                set_up.instance.provider,
-                credentials=credentials,
-                options=set_up.instance.options,
-                selection=selected_fields(set_up, spec),
-                sleep=heartbeat.sleep,
-            )
-            request = SinkRequest(
-                set_up=set_up,
-                job=job,
-                mapper=mapper,
-                run_log=run_log,
-                sleep=heartbeat.sleep,
-            )
-            with closing(connection), closing(ports.open_sink(request)) as sink:
-                return run_sync(
-                    plan=plan,
-                    source=connection,
-                    sink=sink,
-                    run_log=run_log,
-                    budget_seconds=self._limits.budget_seconds,
-                    is_stopping=is_stopping,
-                )
-
-    def _record_error_limit(self, set_up: SetUp) -> int:
-        own = Policies.from_json(set_up.instance.policies).record_error_limit
-        limit = self._limits.record_error_limit
-        return limit if own is None else min(own, limit)
-
-    def _start_log(self, set_up: SetUp, spec: ProviderSpec) -> SqlRunLog:
-        now = self._ports.now()
-        log = SyncLog(
-            id=new_id(),
-            job_id=self._job.id,
-            instance_id=self._job.instance_id,
-            provider=spec.slug,
-            operation="import",
-            stream=",".join(selected_fields(set_up, spec)) or "*",
-            entity=",".join(sorted({rule.entity for rule in set_up.mappings})),
-            status=JobStatus.RUNNING.value,
-            mode=self._job.mode,
-            tally=Tally(),
-            success=False,
-            logged_at=now,
-            created_at=now,
-            updated_at=now,
-        )
-        with self._ports.open_uow() as uow:
-            uow.logs.start(log)
-            stored = uow.logs.find_by_job(self._job.id)
-            uow.commit()
-        return SqlRunLog(
-            self._job,
-            log_id=stored.id if stored is not None else log.id,
-            open_uow=self._ports.open_uow,
-            lease_seconds=self._limits.lease_seconds,
-            records_cap=self._limits.records_cap,
-            now=self._ports.now,
+        return sync_instance(
+            job,
+            set_up=set_up,
+            definition=definition,
+            credentials=credentials,
+            run_log=run_log,
+            ports=ports,
         )

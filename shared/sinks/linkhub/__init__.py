@@ -1,6 +1,7 @@
-"""Records on their way into LinkHub: the API's client and the sink a run writes to."""
+"""LinkHub's side of a sync: its API's client, the sink a run writes to, the source it reads."""
 
 from shared.sinks.linkhub.client import LinkHubClient
 from shared.sinks.linkhub.sink import LinkHubSink
+from shared.sinks.linkhub.source import LinkHubSource
 
-__all__ = ["LinkHubClient", "LinkHubSink"]
+__all__ = ["LinkHubClient", "LinkHubSink", "LinkHubSource"]
