@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from shared.store.tables import table_generations
 from tests.functions.kit import HttpWorld
 from tests.functions.test_warehouses import made
 from tests.functions.test_wizard import at_last_step
+from tests.odbc_kit import FakeOdbc, odbc_error
 from tests.warehouse_access_kit import PASSWORD
 
 
@@ -216,3 +218,42 @@ def test_a_password_that_is_not_there_is_waited_for(depots: Depots) -> None:
     assert (job["status"], job["errorClass"]) == ("pending", "transient")
     assert "save it again" in job["errorMessage"]
     assert depots.ada.get(path).json["status"] == "active"
+
+
+def test_a_login_the_server_no_longer_takes_is_the_warehouses_matter(
+    depots: Depots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way is the production's: the job fails and says so, and the provider stays connected."""
+    odbc = FakeOdbc()
+    odbc.refusals = [odbc_error("28000", 18456, "Login failed for user 'linkhub'.")]
+    monkeypatch.setitem(sys.modules, "pyodbc", odbc)
+    world = depots.world
+    del world.app.__dict__["way_to"]
+    world.app.settings = replace(world.app.settings, allow_private_hosts=True)
+    path = depots.instance(destination=id_of(made(depots.ada, host="127.0.0.1")))
+    job_id = depots.ada.post(f"{path}/activate").json["job"]["id"]
+    world.run(job_id)
+    job = depots.ada.get(f"jobs/{job_id}")
+    assert (job.json["status"], job.json["errorClass"]) == ("failed", "permanent")
+    assert "right password" in job.json["errorMessage"]
+    assert PASSWORD.encode() not in job.body
+    found = depots.ada.get(path).json
+    assert (found["status"], found["statusReason"]) == ("error", "sync_failed")
+    ((told, _),) = odbc.connects
+    assert "Server={tcp:127.0.0.1,1433};Encrypt=yes;TrustServerCertificate=no" in told
+
+
+def test_a_private_address_is_refused_when_a_job_runs(
+    depots: Depots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the name stood for when it was saved: the driver is not even asked."""
+    odbc = FakeOdbc()
+    monkeypatch.setitem(sys.modules, "pyodbc", odbc)
+    del depots.world.app.__dict__["way_to"]
+    path = depots.instance(destination=id_of(made(depots.ada, host="127.0.0.1")))
+    job_id = depots.ada.post(f"{path}/activate").json["job"]["id"]
+    depots.world.run(job_id)
+    job = depots.ada.get(f"jobs/{job_id}").json
+    assert job["status"] == "failed"
+    assert "not open to calls" in job["errorMessage"]
+    assert odbc.connects == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -316,27 +315,3 @@ def test_a_password_that_is_gone_is_said_to_be(world: HttpWorld) -> None:
     world.ada.put(path, without_password(database="b")).problem(409, "conflict")
     assert world.ada.put(path, WAREHOUSE).status == 200
     assert world.ada.post(f"{path}/test").json["ok"] is True
-
-
-def test_the_real_probe_keeps_out_of_our_own_house(world: HttpWorld) -> None:
-    """Wired as in production, it refuses a private address and the app's own database."""
-    del world.app.__dict__["warehouse_probe"]
-    found = world.ada.post("warehouses/test", {**WAREHOUSE, "host": "127.0.0.1"}).json
-    assert found["failedHop"] == "address"
-    world.app.settings = replace(
-        world.app.settings,
-        database_url="mssql+pyodbc://127.0.0.1/Reports?driver=x",
-        allow_private_hosts=True,
-    )
-    for part in ("warehouse_probe", "warehouse_guard"):
-        world.app.__dict__.pop(part, None)
-    found = world.ada.post("warehouses/test", {**WAREHOUSE, "host": "127.0.0.1"}).json
-    assert found["failedHop"] == "address"
-    assert "itself works in" in found["hops"][1]["message"]
-
-
-def test_networks_that_cannot_be_read_are_named(world: HttpWorld) -> None:
-    """The operator's slip opens nothing."""
-    world.app.settings = replace(world.app.settings, warehouse_networks="10.0.0.1/8")
-    with pytest.raises(Exception, match="WAREHOUSE_NETWORKS"):
-        _ = world.app.warehouse_guard
