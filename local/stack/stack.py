@@ -194,20 +194,13 @@ class Stack:
             "LINKHUB_API_KEY": directory["linkhub"]["key"],
             "PUBLIC_URL": self._public_url,
             "DASHBOARD_URL": DASHBOARD_URL,
-            **self._provider_settings(),
+            **provider_settings(self._emulators),
             "ALLOW_PRIVATE_HOSTS": "true",
             "WORK_DIR": str(state / "work"),
             **_UNHURRIED,
             **_NO_AZURE,
             **(self._options.settings or {}),
         }
-
-    def _provider_settings(self) -> dict[str, str]:
-        """Return what leads providers to their emulators, as the emulators themselves say it."""
-        found: dict[str, str] = {}
-        for entry in self._emulators.values():
-            found |= entry.get("settings", {})
-        return found
 
     @property
     def _emulators(self) -> dict[str, dict[str, Any]]:
@@ -238,6 +231,14 @@ class Stack:
         )
         if done.returncode:
             raise StackError(f"`python -m ops {command}` failed:\n{done.stderr or done.stdout}")
+
+
+def provider_settings(directory: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return what leads providers to their emulators, as a sandbox's directory tells it."""
+    found: dict[str, str] = {}
+    for entry in directory.values():
+        found |= entry.get("settings", {})
+    return found
 
 
 def mint_token(issuer: str, *, admin: bool = False) -> str:
