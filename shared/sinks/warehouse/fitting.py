@@ -56,8 +56,11 @@ def _all_fit(values: Sequence[Any], types: set[type], column: Column, storage: S
         is_short = not column.length or fits(values, column.length)
         return is_short and storage.holds_text("".join(filter(None, values)))
     if column_type is ColumnType.INTEGER:
-        numbers: Sequence[int] = [0, *filter(None, values)] if None in values else values
-        return min(numbers) >= -_INT64 and max(numbers) < _INT64
+        try:
+            array("q", filter(None, values) if None in values else values)
+        except OverflowError:
+            return False
+        return True
     if column_type is ColumnType.FLOAT:
         floats = [v for v in values if v is not None] if None in values else values
         return storage.holds_all_floats(array("d", floats))

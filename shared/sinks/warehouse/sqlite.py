@@ -35,6 +35,7 @@ _AT_CONNECT = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA cache_size = -16384",
+    "PRAGMA wal_autocheckpoint = 4000",
     # Else renaming a live table would rewrite a person's views to show the old generation.
     "PRAGMA legacy_alter_table = ON",
 )
