@@ -110,6 +110,7 @@ def test_warehouse_rows_equal_the_documents(world: World) -> None:
         for document in islice(documents(world, stream), 0, None, EVERY.get(stream, 1)):
             row = rows[document["_id"]]
             assert row.pop("_linkhub_extra") is None
+            assert isinstance(row.pop("_linkhub_hash"), int)
             assert {name: plain(value) for name, value in document.items()} == {
                 name: value for name, value in row.items() if value is not None
             }
