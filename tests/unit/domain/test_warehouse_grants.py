@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlglot
 from sqlglot import exp
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from shared.domain.warehouse_grants import grant_sql
 from shared.errors import InvalidInputError
