@@ -98,4 +98,5 @@ PROVIDER = ProviderDefinition(
     ),
     validate_mapping=validate_mapping,
     default_transform=default_transform,
+    version_fields={TASKS: ("etag", "detailsEtag"), BUCKETS: ("etag",)},
 )

@@ -1,0 +1,194 @@
+"""Planner and LinkHub with an instance between them that syncs both ways: real adapter, real sinks,
+both emulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from adapters.planner import PROVIDER
+from functions.bootstrap import App
+from shared.domain.conflicts import Conflict
+from shared.domain.ids import new_id
+from shared.domain.jobs import Job, SyncLog
+from shared.domain.links import RecordLink
+from shared.domain.policies import ConflictPolicy, Policies
+from shared.domain.providers import Direction
+from shared.ports.provider import Connection, ConnectRequest, Credentials, ProviderDefinition
+from shared.services.connections import Connector
+from shared.services.runs import run_job
+from shared.settings import Settings
+from tests.http_kit import Sleeps
+from tests.linkhub_kit import make_client
+from tests.planner_kit import TOKEN, FakeGraph
+from tests.sandbox_kit import Running
+from tests.store_kit import make_database
+from tests.world import SECRET, World
+
+INITIATIVES = "initiatives"
+
+
+class BothWays:
+    """One instance and what is on both of its sides."""
+
+    def __init__(
+        self,
+        folder: Path,
+        running: Running,
+        *,
+        direction: Direction = Direction.BIDIRECTIONAL,
+        policy: ConflictPolicy = ConflictPolicy.EXTERNAL,
+        percent: int = 100,
+    ) -> None:
+        self.running = running
+        self.graph = FakeGraph(tasks=0)
+        database = make_database("file", folder)
+        self.world = World(database=database, work_dir=folder, spec=PROVIDER.spec)
+        self.plan = str(self.graph.plans[0]["id"])
+        policies = Policies(on_conflict=policy, delete_approval_percent=percent)
+        profile_id = self.world.add_profile(subject=new_id())
+        group = self.graph.plans[0]["container"]["containerId"]
+        self.instance = self.world.add_instance(
+            profile_id=profile_id,
+            provider="planner",
+            sync_direction=direction,
+            policies=policies.to_json(),
+            options={"groups": group, "plan": self.plan},
+        )
+        with database.open_uow() as uow:
+            uow.mappings.replace(
+                self.instance.id, PROVIDER.default_mappings, now=self.world.clock()
+            )
+            uow.commit()
+        entry = running.directory["linkhub"]
+        self.app = App(Settings(linkhub_api_url=entry["url"], linkhub_api_key=entry["key"]))
+        self.app.__dict__["database"] = database
+        self.app.now = self.world.clock
+        self.cut: Callable[[str], None] = lambda _step: None
+        self.client = make_client(running, profile_id)
+
+    def close(self) -> None:
+        self.client.close()
+        self.world.database.dispose()
+
+    def sync(self, job: Job | None = None) -> SyncLog:
+        """Run a job to its end and return its log."""
+        chosen = job or self.world.add_job(self.instance)
+        ports = replace(
+            self.world.ports,
+            connector=Connector(find_provider=self._find, work_dir=self.world.work_dir),
+            open_sink=self.app.open_sink,
+            open_export=self.app.open_export,
+        )
+        run_job(chosen.id, ports=ports)
+        return self.world.log(chosen.id)
+
+    def _find(self, _slug: str) -> ProviderDefinition:
+        return replace(PROVIDER, connect=self._connect)
+
+    def _connect(self, request: ConnectRequest) -> Connection:
+        assert request.credentials.values["api_key"] == SECRET
+        credentials = Credentials(values={"access_token": TOKEN})
+        sleep = Sleeps()
+        return PROVIDER.connect(
+            replace(request, credentials=credentials, transport=self.graph, sleep=sleep)
+        )
+
+    def add_task(self, title: str, **task: Any) -> str:
+        """Make a task as somebody does in Planner."""
+        created = self.graph.control(
+            "/_planner",
+            create=[{"planId": self.plan, "task": {"title": title, **task}, "details": {}}],
+        )
+        return str(created["created"][0])
+
+    def remove_task(self, id_: str) -> None:
+        self.graph.control("/_planner", delete=[id_])
+
+    def tasks(self) -> dict[str, Mapping[str, Any]]:
+        """Return the tasks there are, by title."""
+        return {task["title"]: task for task in self.graph.tasks(self.plan)}
+
+    def edit(self, **edits: Any) -> Any:
+        """Do in LinkHub what a person does there."""
+        body = {"profile": self.instance.profile_id, "entity": INITIATIVES, **edits}
+        answer = self.running.control.post("/linkhub/_edits", json=body)
+        return answer.raise_for_status().json()
+
+    def add_record(self, name: str, /, **fields: Any) -> str:
+        """Make a native record."""
+        (id_,) = self.edit(create=[{"name": name, "status": "ON_TIME", **fields}])["created"]
+        return str(id_)
+
+    def edit_record(self, name: str, /, **fields: Any) -> None:
+        self.edit(patch=[{"id": self.records()[name].id, "fields": fields}])
+
+    def records(self) -> dict[str, Any]:
+        """Return LinkHub's live records by name."""
+        found = self.client.changes(INITIATIVES).changes
+        return {record.fields["name"]: record for record in found if not record.deleted}
+
+    def links(self) -> dict[str, RecordLink]:
+        """Return the live links by LinkHub's id."""
+        ids = [record.id for record in self.records().values()]
+        with self.world.database.open_uow(read_only=True) as uow:
+            found = uow.links.find_by_linkhub_ids(self.instance.id, INITIATIVES, ids)
+        return {id_: link for id_, link in found.items() if link.deleted_at is None}
+
+    def conflicts(self) -> list[Conflict]:
+        """Return the open conflicts."""
+        with self.world.database.open_uow(read_only=True) as uow:
+            ids = [link.id for link in self.links().values()]
+            return list(uow.conflicts.open_for(self.instance.id, ids))
+
+    def place(self) -> tuple[int, str]:
+        """Return what moves with every write: Planner's writes so far, LinkHub's cursor."""
+        writes = [r for r in self.graph.sent() if r.method != "GET" and "$batch" not in r.url.path]
+        return len(writes), self.client.changes(INITIATIVES).next_cursor
+
+    def assert_quiet(self) -> None:
+        """Check that one more job sends nothing either way."""
+        before = self.place()
+        log = self.sync()
+        assert self.place() == before
+        assert (log.tally.error, log.tally.warning) == (0, 0)
+
+    def assert_in_step(self) -> None:
+        """Check that both sides have the same records under the same names, and all are linked."""
+        records = self.records()
+        assert set(records) == set(self.tasks())
+        links = self.links()
+        for name, record in records.items():
+            assert links[record.id].external_id == self.tasks()[name]["id"]
+            assert (record.source, record.external_key) == (
+                self.instance.id,
+                f"tasks/{self.tasks()[name]['id']}",
+            )
+
+
+@contextmanager
+def both_ways(folder: Path, running: Running, **values: Any) -> Iterator[BothWays]:
+    made = BothWays(folder, running, **values)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def lose_answers(graph: FakeGraph, method: str, *, count: int = 1) -> None:
+    """Have the next answers to requests of a method be lost on their way."""
+    left = [count]
+
+    def lose(request: httpx.Request) -> bool:
+        if request.method != method or not left[0] or "$batch" in request.url.path:
+            return False
+        left[0] -= 1
+        return True
+
+    graph.lose = lose
