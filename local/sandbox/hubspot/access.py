@@ -119,24 +119,24 @@ class Access:
         return self.tokens.get(text) or self.issued(text)
 
     def check_burst(self, text: str) -> dict[str, str]:
-        """Return the rate headers of this request; raise the 429 of a full window."""
+        """Return the rate headers of this request; raise the 429 of a full window or day."""
         limits = self.limits
-        if not limits.burst:
-            return {}
         token = self._find(text)
         bucket = token.bucket if token else ""
-        window = self._bursts.setdefault(bucket or text, Window(self.clock))
-        is_used_up = limits.is_daily_enforced and self._served_today >= limits.daily
-        left = None
-        if not is_used_up:
+        is_used_up = limits.is_daily_enforced and 0 < limits.daily <= self._served_today
+        left: int | None = None if is_used_up else 0
+        if limits.burst and not is_used_up:
+            window = self._bursts.setdefault(bucket or text, Window(self.clock))
             left = window.take(limits.burst, limits.burst_interval_ms / 1000)
         self._served_today += left is not None
-        headers = {
-            "X-HubSpot-RateLimit-Max": str(limits.burst),
-            "X-HubSpot-RateLimit-Remaining": str(left or 0),
-            "X-HubSpot-RateLimit-Interval-Milliseconds": str(limits.burst_interval_ms),
-        }
-        if not bucket:
+        headers: dict[str, str] = {}
+        if limits.burst:
+            headers |= {
+                "X-HubSpot-RateLimit-Max": str(limits.burst),
+                "X-HubSpot-RateLimit-Remaining": str(left or 0),
+                "X-HubSpot-RateLimit-Interval-Milliseconds": str(limits.burst_interval_ms),
+            }
+        if limits.daily and not bucket:
             daily_left = max(0, limits.daily - self._served_today)
             headers["X-HubSpot-RateLimit-Daily"] = str(limits.daily)
             headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(daily_left)

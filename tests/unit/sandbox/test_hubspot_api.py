@@ -9,6 +9,7 @@ import pytest
 
 from local.sandbox.hubspot.access import Access, Limits, Token
 from local.sandbox.hubspot.errors import HubSpotError
+from local.sandbox.hubspot.times import to_ms
 from tests.sandbox_kit import Running
 
 DEALS = "/crm/objects/2026-03/deals"
@@ -142,7 +143,8 @@ def test_changes_show_at_once(hubspot: httpx.Client) -> None:
     answer = hubspot.post("/_deals", json=change).json()
     after = hubspot.get(DEALS).json()["results"]
     assert after[0]["properties"]["dealname"] == "Patched"
-    assert after[0]["updatedAt"] == answer["hs_lastmodifieddate"] > before[0]["updatedAt"]
+    assert after[0]["updatedAt"] == answer["hs_lastmodifieddate"]
+    assert to_ms(after[0]["updatedAt"]) > to_ms(before[0]["updatedAt"])
     assert before[1]["id"] not in {deal["id"] for deal in after}
     archived = list_all(hubspot, limit=100, archived="true")
     ids = {deal["id"]: deal for deal in archived}
@@ -251,7 +253,7 @@ def test_burst_limit() -> None:
 
 def test_daily_limit() -> None:
     """Told only, unless it is enforced: then it ends the day, whatever the burst window allows."""
-    limits = Limits(daily=2, is_daily_enforced=True)
+    limits = Limits(burst=0, daily=2, is_daily_enforced=True)
     access = Access(tokens={"t": Token()}, limits=limits, clock=lambda: 0.0)
     left = [access.check_burst("t")["X-HubSpot-RateLimit-Daily-Remaining"] for _ in range(2)]
     assert left == ["1", "0"]

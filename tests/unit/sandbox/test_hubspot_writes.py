@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.sandbox.hubspot.times import to_ms
 from tests.sandbox_kit import Running
 
 BASE = "/crm/objects/2026-03"
@@ -65,7 +66,7 @@ def test_a_record_from_birth_to_archive(
         where, json={"properties": {first: "Changed" if first != "email" else ""}}
     )
     assert changed.status_code == 200
-    assert changed.json()["updatedAt"] > record["updatedAt"]
+    assert to_ms(changed.json()["updatedAt"]) > to_ms(record["updatedAt"])
     assert hubspot.get(where).json()["properties"][first] == "Changed"
     assert hubspot.delete(where).status_code == 204
     assert hubspot.get(where).status_code == 404
