@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from adapters import all_providers, find_provider
+from local.sandbox.oauth import delivery
+from local.stack.stack import provider_settings
+from shared.domain.oauth import TokenGrant
+from shared.errors import PermanentError, TransientError
 from shared.http.entra import GRAPH, POWER_BI, entra_oauth, entra_scopes
 from shared.http.oauth import GrantRefusedError, OAuthServer, Registration
 from shared.ports.provider import ConnectRequest, Credentials
+from shared.services.platform import PlatformSettings
 from tests.oauth_kit import consent, query
 from tests.sandbox_kit import Running, running_sandbox
 
@@ -23,24 +29,37 @@ VERIFIER = "v" * 43
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """How a provider is met in the sandbox: its API, whose server it has, the account to see."""
+    """How a provider is met in the sandbox: whose server it has, the account to see."""
 
-    api: str
-    path: str = ""
     server: str
     account: str
 
 
 CASES = {
-    "hubspot": Case(api="hubspot", server="hubspot", account="146120331"),
+    "hubspot": Case(server="hubspot", account="146120331"),
     "powerbi": Case(
-        api="powerbi",
-        path="/v1.0/myorg",
         server="entra",
         account="6f0cb1a4-53d1-4d0e-9a55-1f0f6c2f7d11",
     ),
-    "planner": Case(api="graph", server="entra", account="0b6e5a52-9d0c-4d6b-8f0a-3f5c1f9a0002"),
+    "planner": Case(server="entra", account="0b6e5a52-9d0c-4d6b-8f0a-3f5c1f9a0002"),
 }
+REFUSED, BUSY = GrantRefusedError, TransientError
+FAULTS: Mapping[str, tuple[Mapping[str, Any], Any]] = {
+    "lost_answer": ({"status": 503}, BUSY),
+    "late_answer": ({"seconds": 0.2}, None),
+    "revoked_consent": ({}, REFUSED),
+    "interaction_required": ({}, REFUSED),
+    "unauthorized": ({}, (BUSY, PermanentError)),
+    "rate_limit": ({"retry_after": 90}, BUSY),
+    "server_error": ({"status": 500}, BUSY),
+    "truncated": ({}, BUSY),
+    "malformed": ({}, BUSY),
+    "slow": ({"seconds": 0.2}, None),
+    "clock_skew": ({"seconds": 86_400}, None),
+}
+"""What a refresh ends in, None where it comes through. `other_account` strikes a consent and has a
+test of its own. A 401 in the form of HubSpot's API is no word of its token endpoint.
+"""
 ADMIN = "0b6e5a52-9d0c-4d6b-8f0a-3f5c1f9a0002"
 """Entra's person who may consent to everything."""
 
@@ -57,11 +76,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def options_of(sandbox: Running, slug: str) -> dict[str, str]:
     """Return what the platform tells a provider here."""
-    directory, case = sandbox.directory, CASES[slug]
-    url = directory[case.api]["url"]
-    entra = {"authority_url": directory["entra"]["url"], "tenant": "organizations"}
-    hubspot = {"app_url": url, "api_version": "2026-03"} if slug == "hubspot" else {}
-    return {**entra, **hubspot, "base_url": url + case.path}
+    env = provider_settings(sandbox.directory)
+    read = PlatformSettings.read(all_providers(), env, allow_private_hosts=True)
+    return dict(read.options[slug])
 
 
 def server_of(sandbox: Running, slug: str) -> OAuthServer:
@@ -154,3 +171,61 @@ def test_one_consent_serves_two_resources(sandbox: Running) -> None:
     again = server.refresh(other.refresh_token)
     assert len({grant.access_token, other.access_token, again.access_token}) == 3
     assert grant.account == other.account == again.account == CASES["powerbi"].account
+
+
+def faults_of(sandbox: Running, server: str) -> set[str]:
+    found: dict[str, dict[str, str]] = sandbox.control.get("/_faults").json()["kinds"]
+    return set(found[server])
+
+
+def connected(sandbox: Running, slug: str) -> tuple[OAuthServer, TokenGrant]:
+    """Return a provider's server and what a person's consent brought."""
+    server, spec = server_of(sandbox, slug), find_provider(slug).spec
+    code = code_of(server, slug, spec.oauth_scopes)
+    redirect_uri = f"{CALLBACK}/{slug}"
+    return server, server.exchange(code=code, verifier=VERIFIER, redirect_uri=redirect_uri)
+
+
+@pytest.mark.parametrize("slug", ["hubspot", "powerbi"])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_refresh_on_a_bad_day(sandbox: Running, slug: str, kind: str) -> None:
+    """Only what the server says for good ends a consent; all else is tried again, or comes
+    through.
+    """
+    name = CASES[slug].server
+    if kind not in faults_of(sandbox, name):
+        assert kind == "interaction_required"  # Entra's alone
+        return
+    server, grant = connected(sandbox, slug)
+    options, ends_in = FAULTS[kind]
+    patient = replace(server, sleep=lambda _seconds: None)
+    sandbox.fault(name, kind, **options)
+    try:
+        if ends_in is None:
+            assert patient.refresh(grant.refresh_token).access_token
+        else:
+            with pytest.raises(ends_in) as caught:
+                patient.refresh(grant.refresh_token)
+            assert grant.refresh_token not in str(caught.value)
+        struck = [one["struck"] for one in sandbox.control.get("/_faults").json()["active"]]
+        assert all(struck)
+    finally:
+        sandbox.heal()
+
+
+@pytest.mark.parametrize("slug", ["hubspot", "planner"])
+def test_a_consent_for_another_account_is_seen(sandbox: Running, slug: str) -> None:
+    """Whose account it is, the answer says, not the choice on the page."""
+    sandbox.fault(CASES[slug].server, "other_account")
+    try:
+        _, grant = connected(sandbox, slug)
+    finally:
+        sandbox.heal()
+    assert grant.account not in {"", CASES[slug].account}
+
+
+def test_every_fault_of_a_server_has_a_case(sandbox: Running) -> None:
+    """What Entra declares is tried here; HubSpot's declares its API's faults too."""
+    tried = {*FAULTS, "other_account"}
+    assert faults_of(sandbox, "entra") == tried
+    assert set(delivery.KINDS) <= tried
