@@ -14,7 +14,7 @@ from typing import Final
 BENCHMARKS: Final = {
     "cold_start": "spawn to first answer, and import, against a one-route hello-world app",
     "providers": "reading HubSpot, against a bare loop, dlt and a Singer tap",
-    "warehouse": "a Convex export into typed SQL tables, against a hand-written loop",
+    "warehouse": "a Convex export into typed SQL tables, against a hand-written loop and peers",
 }
 
 

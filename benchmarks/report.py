@@ -22,7 +22,10 @@ class Result:
     figures: Mapping[str, Cell]
     is_default: bool = False
     """Whether it is what the product does unless told otherwise; one result of a report is."""
-    correct: bool = True
+    correct: bool | None = True
+    """None where it did not run."""
+    is_peer: bool = False
+    """Another tool: whether it is right is told, and no failure of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,8 @@ class Report:
 
     @property
     def is_correct(self) -> bool:
-        """Whether every contestant did what it was asked to."""
-        return all(result.correct for result in self.results)
+        """Whether every contestant of ours did what it was asked to."""
+        return all(result.correct or result.is_peer for result in self.results)
 
     def as_json(self) -> str:
         """Return the report as one JSON object."""

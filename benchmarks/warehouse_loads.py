@@ -134,23 +134,28 @@ def load_by_hand(export: Path, database: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     declared = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
-    connection.execute(f"CREATE TABLE flights ({declared})")
-    insert = f"INSERT INTO flights VALUES ({', '.join('?' * len(names))})"
-    with zipfile.ZipFile(export) as archive, archive.open("flights/documents.jsonl") as file:
-        batch: list[list[Any]] = []
-        for line in file:
-            get = loads(line).get
-            row = [get(name) for name in names]
-            for at in nested:
-                if row[at] is not None:
-                    row[at] = dumps(row[at]).decode()
-            batch.append(row)
-            if len(batch) == BATCH:
+    with zipfile.ZipFile(export) as archive:
+        for entry in archive.namelist():
+            table, _, file_name = entry.partition("/")
+            if table.startswith("_") or file_name != "documents.jsonl":
+                continue
+            connection.execute(f"CREATE TABLE {table} ({declared})")
+            insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})"
+            with archive.open(entry) as file:
+                batch: list[list[Any]] = []
+                for line in file:
+                    get = loads(line).get
+                    row = [get(name) for name in names]
+                    for at in nested:
+                        if row[at] is not None:
+                            row[at] = dumps(row[at]).decode()
+                    batch.append(row)
+                    if len(batch) == BATCH:
+                        connection.executemany(insert, batch)
+                        batch.clear()
                 connection.executemany(insert, batch)
-                batch.clear()
-        connection.executemany(insert, batch)
-    connection.execute('CREATE UNIQUE INDEX flights_id ON flights ("_id")')
-    connection.commit()
+            connection.execute(f'CREATE UNIQUE INDEX {table}_id ON {table} ("_id")')
+            connection.commit()
     connection.close()
 
 
