@@ -26,7 +26,7 @@ from shared.services.connecting import require_account
 from shared.services.deps import Now, OpenUow
 from shared.services.jobs import enqueue
 from shared.services.live import live_connection
-from shared.services.mappings import require_valid
+from shared.services.mappings import require_exportable, require_valid
 from shared.services.steps import (
     Versions,
     plan_schedule,
@@ -175,6 +175,12 @@ def _try_all(
         with open_uow(read_only=True) as uow:
             mappings = uow.mappings.list_for(instance.id)
         require_valid(mappings, streams=streams, definition=definition)
+        require_exportable(
+            mappings,
+            direction=instance.sync_direction,
+            streams=streams,
+            definition=definition,
+        )
 
 
 def _first_job(uow: UnitOfWork, instance: Instance, moment: datetime) -> Job:

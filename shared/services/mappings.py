@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shared.domain.field_mappings import FieldMapping
 from shared.domain.instances import Instance, SetupStep
 from shared.domain.mapping_checks import validate_mapping
 from shared.domain.profiles import Caller
-from shared.domain.providers import SinkKind, Stream
+from shared.domain.providers import Direction, SinkKind, Stream
 from shared.domain.wizard import advance, require_step
 from shared.errors import ConflictError, InvalidInputError
 from shared.ports.provider import ProviderDefinition
 from shared.services.deps import Now, OpenUow
 from shared.services.steps import Versions, read_own, require_unchanged, save_step, take_own
 from shared.services.streams import Discoverer
+
+if TYPE_CHECKING:
+    from shared.domain.reverse_mapping import ImportOnly, ReverseMapper
+
+
+_EXPORTING = {Direction.EXPORT, Direction.BIDIRECTIONAL}
 
 
 def list_mappings(
@@ -96,6 +103,66 @@ def require_valid(
     if errors:
         text = " ".join(dict.fromkeys(f"{where}: {message}" for where, message in errors))
         raise InvalidInputError(f"The mapping cannot be used. {text}", errors=errors)
+
+
+def import_only_rules(
+    mappings: Sequence[FieldMapping],
+    *,
+    streams: Sequence[Stream],
+    definition: ProviderDefinition,
+) -> Sequence[ImportOnly]:
+    """Return the rules, of valid ones, by which nothing travels to the provider; none are where it
+    is import only.
+    """
+    if not _EXPORTING & set(definition.spec.directions):
+        return ()
+    return _reversed(mappings, streams, definition).import_only
+
+
+def require_exportable(
+    mappings: Sequence[FieldMapping],
+    *,
+    direction: Direction,
+    streams: Sequence[Stream],
+    definition: ProviderDefinition,
+) -> None:
+    """Raise InvalidInputError where `direction` is to export and these valid rules cannot.
+
+    Its `errors` name each import-only rule, and what a new record at the provider would lack.
+    """
+    if direction not in _EXPORTING:
+        return
+    name = definition.spec.name
+    reverse = _reversed(mappings, streams, definition)
+    written = [stream for stream in streams if reverse.exportable(stream.name)]
+    errors = [
+        ("mappings", f"New {stream.name} in {name} need {field.name}: map it to LinkHub.")
+        for stream in written
+        for field in stream.fields
+        if field.required
+        and not field.read_only
+        and field.name not in reverse.external_fields(stream.name)
+    ]
+    if not written:
+        errors = [
+            (f"mappings.{index}", f"{found.field} is import-only: {found.reason}")
+            for index, rule in enumerate(mappings)
+            for found in reverse.import_only
+            if (found.stream, found.field) == (rule.stream, rule.field)
+        ]
+    if errors:
+        text = " ".join(f"{where}: {message}" for where, message in errors)
+        raise InvalidInputError(f"The mapping cannot be exported to {name}. {text}", errors=errors)
+
+
+def _reversed(
+    mappings: Sequence[FieldMapping], streams: Sequence[Stream], definition: ProviderDefinition
+) -> ReverseMapper:
+    from shared.domain.reverse_mapping import ReverseMapper
+
+    return ReverseMapper.compile(
+        mappings, streams=streams, default_transform=definition.default_transform
+    )
 
 
 def require_connected(instance: Instance) -> None:
