@@ -29,12 +29,13 @@ class Token:
     """A private app's token or an OAuth access token; `state` is active, expired or revoked.
 
     Tokens of one `bucket` share the burst limit, as those of one installing account do; '' is a
-    private app's token, which has its own and is told of the daily limit.
+    private app's token, which has its own and is told of the daily limit, and whose `account` is 0.
     """
 
     scopes: frozenset[str] = SCOPES
     state: str = "active"
     bucket: str = ""
+    account: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +115,11 @@ class Access:
                 ],
             )
             raise HubSpotError(403, body)
+
+    def account_of(self, text: str) -> int:
+        """Return the account that gave the token out to an app, 0 for a private app's."""
+        token = self._find(text)
+        return token.account if token else 0
 
     def _find(self, text: str) -> Token | None:
         return self.tokens.get(text) or self.issued(text)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.sandbox.faults import Faults
+from local.sandbox.hubspot.about import About
 from local.sandbox.hubspot.access import Access, Token
 from local.sandbox.hubspot.account import Account
 from local.sandbox.hubspot.control import Control
@@ -56,6 +57,7 @@ def hubspot_app(
             *Writes(account=account, links=links, gate=gate).routes(),
             *Describe(account=account, gate=gate).routes(),
             *LinksApi(account=account, links=links, gate=gate).routes(),
+            *About(access=access, gate=gate).routes(),
             *server.routes(),
             *Control(account=account, access=access).routes(),
         ],

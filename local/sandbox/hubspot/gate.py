@@ -30,15 +30,17 @@ class Gate:
     ) -> dict[str, str]:
         """Return the rate headers; raise what HubSpot would refuse the request with.
 
-        Any one of `scopes` is enough; `{kind}` in them stands for each type of the path. A search
-        has a limit of its own, stands outside the burst limit and carries no rate headers.
+        Any one of `scopes` is enough, () asks for none; `{kind}` in them stands for each type of
+        the path. A search has a limit of its own, stands outside the burst limit and carries no
+        rate headers.
         """
         token = bearer_token(request)
         self.access.check_token(token)
         params = request.path_params
         kinds = [kind_of(params[name]).name for name in ("kind", "other") if name in params]
         needed = {scope.replace("{kind}", kind) for scope in scopes for kind in kinds or [""]}
-        self.access.check_scopes(token, sorted(needed))
+        if needed:
+            self.access.check_scopes(token, sorted(needed))
         if self.take("daily_limit", request):
             raise HubSpotError(429, rate_limit_body("DAILY"))
         if is_search:

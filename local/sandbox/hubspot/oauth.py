@@ -90,7 +90,9 @@ class HubSpotOAuth:
         if self.grants.is_revoked(found):
             state = "revoked"
         hub = found.family.account.id
-        return Token(scopes=frozenset(found.scopes), state=state, bucket=f"hub {hub}")
+        return Token(
+            scopes=frozenset(found.scopes), state=state, bucket=f"hub {hub}", account=int(hub)
+        )
 
     async def ask(self, request: Request) -> Response:
         """GET: the consent page, or a page that says what is wrong with the link."""

@@ -130,3 +130,11 @@ def test_owners_are_found_by_user_too(hubspot: httpx.Client) -> None:
     by_user = hubspot.get(f"/crm/owners/2026-03/{owner['userId']}", params={"idProperty": "userId"})
     assert by_user.json() == owner
     assert hubspot.get(f"/crm/owners/2026-03/{owner['userId']}").status_code == 404
+
+
+def test_the_account_names_itself(hubspot: httpx.Client) -> None:
+    """Whoever has a token may ask which account it opens."""
+    hubspot.post("/_tokens", json={"token": "bare", "scopes": []}).raise_for_status()
+    for path in ("/account-info/2026-03/details", "/account-info/v3/details"):
+        answer = hubspot.get(path, headers={"Authorization": "Bearer bare"}).json()
+        assert (answer["portalId"], answer["timeZone"]) == (146120331, "UTC")

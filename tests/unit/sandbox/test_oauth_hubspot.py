@@ -57,6 +57,8 @@ def test_connect(app: App) -> None:
     }
     assert (tokens["hub_id"], tokens["expires_in"]) == (148990712, 1800)
     assert tokens["scopes"] == SCOPE.split()
+    told = call(app, tokens["access_token"], "/account-info/2026-03/details").json()
+    assert told["portalId"] == tokens["hub_id"]
     answer = call(app, tokens["access_token"])
     assert answer.status_code == 200
     assert not [name for name in answer.headers if "ratelimit-daily" in name]
