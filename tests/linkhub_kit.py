@@ -18,6 +18,7 @@ from shared.domain.jobs import Job, JobStatus
 from shared.domain.links import RecordLink
 from shared.domain.mapping import FieldMapping, RecordMapper
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
+from shared.domain.tallies import Tally
 from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.linkhub import LinkHubClient, LinkHubSink
 from shared.store.database import Database
@@ -140,7 +141,10 @@ class Bench:
             approved=approved,
         )
         self._sinks.append(sink)
-        sink.begin("deals", sink.load("deals") or self.saved())
+        saved = sink.load("deals") or self.saved()
+        if saved.job_id != self.job.id:  # as the engine goes on with what an earlier job left
+            saved = replace(saved, job_id=self.job.id, tally=Tally())
+        sink.begin("deals", saved)
         return sink
 
     def close(self) -> None:

@@ -15,20 +15,27 @@ NOTHING = ""
 
 
 class JournalAction(StrEnum):
-    """CREATE, UPDATE and DELETE were about to be done to one record of LinkHub.
+    """CREATE, UPDATE and DELETE were about to be done to one record of LinkHub, CREATE_MANY to
+    records nobody knew of.
 
     SCOPE: the job took a scope, whose checkpoint was as the before-image says. ROLLBACK: the job
     has failed, as the before-image says, and what it wrote is being taken back.
     """
 
     CREATE = "create"
+    CREATE_MANY = "create_many"
     UPDATE = "update"
     DELETE = "delete"
     SCOPE = "scope"
     ROLLBACK = "rollback"
 
 
-WRITES = (JournalAction.CREATE, JournalAction.UPDATE, JournalAction.DELETE)
+WRITES = (
+    JournalAction.CREATE,
+    JournalAction.CREATE_MANY,
+    JournalAction.UPDATE,
+    JournalAction.DELETE,
+)
 
 
 class JournalOutcome(StrEnum):
@@ -46,8 +53,11 @@ class JournalEntry:
     Of a write: `stream` and `external_id` name the external record, `entity`, `linkhub_id` ('' if
     it had none yet) and `linkhub_key` LinkHub's. `before_image` holds what was there: `fields` of
     LinkHub's record and the `link`, each None where there was none; None stands for neither.
-    `after_hash` is the hash (see `content_hash`) of LinkHub's record as the write left it. Of a
-    scope: `stream` is its name and `external_id` its direction.
+    `after_hash` is the hash (see `content_hash`) of LinkHub's record as the write left it.
+    CREATE_MANY: `external_id` and `linkhub_key` are '', and `before_image` holds the `names` of the
+    fields that were sent and `records`: of each the external id, the hash of what was sent (see
+    `sent_hash` of a link) and the key at LinkHub. Of a scope: `stream` is its name and
+    `external_id` its direction.
     """
 
     id: str

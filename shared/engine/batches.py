@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
-from shared.domain.links import RecordLink, check_external_id
+from shared.domain.links import RecordLink, check_external_id, natural_key, plain_key
 from shared.domain.mapping import EntityRecord, RecordMapper
 from shared.domain.wire import WireValue
 from shared.errors import RecordError
@@ -36,6 +36,12 @@ class ReadyRecord(NamedTuple):
     def key(self) -> RecordKey:
         """Which external record this is."""
         return self.record.stream, self.record.key
+
+    @property
+    def linkhub_key(self) -> str:
+        """What LinkHub is to know it by, beside the instance it came from."""
+        record = self.record
+        return natural_key(record.entity, record.fields) or plain_key(record.stream, record.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +80,6 @@ def plan_batch(batch: ReadyBatch, links: Mapping[RecordKey, RecordLink]) -> Writ
         (known if is_known else new).append(ready)
     gone = [live[key] for key in batch.deletes if key in live]
     return WritePlan(new=new, known=known, gone=gone)
-
-
-def external_key(key: RecordKey) -> str:
-    """Return what LinkHub knows a record by, beside the instance it came from."""
-    stream, external_id = key
-    return f"{stream}/{external_id}"
 
 
 def prepare_batch(changes: Sequence[Change], mapper: RecordMapper) -> ReadyBatch:

@@ -23,7 +23,6 @@ from shared.engine.batches import (
     ReadyRecord,
     RecordKey,
     WritePlan,
-    external_key,
     plan_batch,
     prepare_batch,
 )
@@ -31,13 +30,19 @@ from shared.errors import InvalidInputError
 from shared.ports.linkhub import LinkHubReader
 from shared.services.deps import OpenUow
 from shared.services.live import live_connection
-from shared.services.mappings import require_connected, require_linkhub, require_valid
+from shared.services.mappings import (
+    import_only_rules,
+    require_connected,
+    require_linkhub,
+    require_valid,
+)
 from shared.services.plans import SetUp, load_set_up, selected_fields
 from shared.services.steps import read_own
 from shared.services.streams import Discoverer
 
 if TYPE_CHECKING:
     from shared.domain.links import RecordLink
+    from shared.domain.reverse_mapping import ImportOnly
 
 MOST_RECORDS = 10
 _MOST_PAGES = 5
@@ -67,11 +72,15 @@ class PreviewRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The first records of one stream and what would become of them."""
+    """The first records of one stream and what would become of them.
+
+    `import_only`: the rules, of all streams, by which nothing would travel to the provider.
+    """
 
     stream: str
     entity: str
     records: Sequence[PreviewRecord]
+    import_only: Sequence[ImportOnly]
 
 
 def preview_mappings(
@@ -130,6 +139,7 @@ def preview_mappings(
         stream=chosen,
         entity=mapper.streams[chosen],
         records=[replace(record, source=_shown(record.source, shown)) for record in records],
+        import_only=import_only_rules(set_up.mappings, streams=streams, definition=definition),
     )
 
 
@@ -180,7 +190,7 @@ def _present(
     """Return by external key what LinkHub holds of these records."""
     wanted: dict[str, list[str]] = {}
     for record in ready:
-        wanted.setdefault(record.record.entity, []).append(external_key(record.key))
+        wanted.setdefault(record.record.entity, []).append(record.linkhub_key)
     if not wanted:
         return {}
     with closing(open_linkhub(instance.profile_id)) as linkhub:
@@ -201,7 +211,7 @@ def _planned(
     if not batch.upserts:
         return _rejected(change.key, change.record, batch.problems)
     ready = batch.upserts[0]
-    fields, stored = ready.record.fields, present.get(external_key(ready.key))
+    fields, stored = ready.record.fields, present.get(ready.linkhub_key)
     if ready in plan.known:
         outcome = "unchanged"
     elif stored is None:

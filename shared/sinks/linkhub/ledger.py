@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shared.domain.checkpoints import Mode, SavedCheckpoint
-from shared.domain.links import RecordLink
+from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint, Stage
+from shared.domain.links import VALUES, RecordLink
 from shared.domain.providers import Direction
+from shared.domain.tallies import Tally
 from shared.engine.batches import RecordKey
 from shared.errors import LeaseLostError
 from shared.sinks.linkhub.enumeration import FullRead
+from shared.sinks.linkhub.journal import note_scope
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -42,6 +44,7 @@ class Ledger:
         run_id: str,
         lease_until: Callable[[], datetime],
         now: Callable[[], datetime],
+        keeps_checkpoints: bool = True,
     ) -> None:
         self._open_uow = open_uow
         self._instance_id = instance_id
@@ -49,6 +52,7 @@ class Ledger:
         self._run_id = run_id
         self._lease_until = lease_until
         self.now = now
+        self._keeps_checkpoints = keeps_checkpoints
         self.place = ""
         self._written: dict[RecordKey, RecordLink] = {}
         self._seen: dict[RecordKey, RecordLink | None] = {}
@@ -56,7 +60,19 @@ class Ledger:
         self._deleted: dict[str, int] = {}
 
     def load(self, scope: str) -> SavedCheckpoint | None:
-        """Return the scope's checkpoint, None where it was never read."""
+        """Return the scope's checkpoint, None where it was never read.
+
+        Where no checkpoints are kept it is that of a read of changes which begins now.
+        """
+        if not self._keeps_checkpoints:
+            return SavedCheckpoint(
+                checkpoint=Checkpoint(),
+                fingerprint="",
+                mode=Mode.INCREMENTAL,
+                stage=Stage.READING,
+                job_id=self._job_id,
+                tally=Tally(),
+            )
         data = self._data(scope)
         if data is None:
             return None
@@ -66,12 +82,15 @@ class Ledger:
         return saved
 
     def begin(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Take the scope for this run: it stands where `saved` says."""
+        """Take the scope for this run: it stands where `saved` says.
+
+        How it stood before the job is in the journal from then on.
+        """
         self.forget()
         if saved.mode is Mode.FULL:
             data = self._data(scope)
             self._reads[scope] = FullRead.opened(saved, data and data.get(_SEEN))
-        self.save(scope, saved)
+        self._save(scope, saved, begins=True)
 
     def find_links(self, keys: Iterable[RecordKey]) -> Links:
         """Return the links of these records, those not saved yet included.
@@ -89,9 +108,30 @@ class Ledger:
             }
         return found | self._written
 
+    def find_owners(self, keys: Iterable[str]) -> Mapping[str, RecordLink]:
+        """Return the live links of values by the natural keys LinkHub knows them by."""
+        wanted = frozenset(keys)
+        if not wanted:
+            return {}
+        with self.reading() as uow:
+            owners = uow.links.find_by_keys(self._instance_id, VALUES, wanted)
+        found = {
+            key: link
+            for key, link in owners.items()
+            if (link.stream, link.external_id) not in self._written
+        }
+        for link in self._written.values():
+            if link.linkhub_key in wanted and link.deleted_at is None:
+                found[link.linkhub_key] = link
+        return found
+
     def put(self, link: RecordLink) -> None:
         """Keep a link, in place of the one its record had."""
         self._written[link.stream, link.external_id] = link
+
+    def is_put(self, record: RecordKey) -> bool:
+        """Whether the record's link was put since the last save."""
+        return record in self._written
 
     def see(self, keys: Iterable[RecordKey], links: Links) -> None:
         """Note that the source showed these records, whatever became of them."""
@@ -100,6 +140,9 @@ class Ledger:
 
     def save(self, scope: str, saved: SavedCheckpoint) -> None:
         """Store what was put and seen, and the checkpoint, in one transaction."""
+        self._save(scope, saved, begins=False)
+
+    def _save(self, scope: str, saved: SavedCheckpoint, *, begins: bool) -> None:
         read = self._reads.get(scope) if saved.mode is Mode.FULL else None
         data = saved.to_json()
         with self.writing() as uow:
@@ -107,7 +150,8 @@ class Ledger:
                 self._save_seen(uow, read)
                 data[_SEEN] = read.to_json()
             self._save_links(uow, read)
-            uow.checkpoints.save(self._instance_id, scope, Direction.IMPORT, data, now=self.now())
+            if self._keeps_checkpoints:
+                self._save_checkpoint(uow, scope, data, begins=begins)
             uow.commit()
         self._deleted[scope] = saved.tally.deleted
         self.forget()
@@ -174,6 +218,16 @@ class Ledger:
     def _data(self, scope: str) -> dict[str, object] | None:
         with self._open_uow(read_only=True) as uow:
             return uow.checkpoints.get(self._instance_id, scope, Direction.IMPORT)
+
+    def _save_checkpoint(
+        self, uow: UnitOfWork, scope: str, data: dict[str, Any], *, begins: bool
+    ) -> None:
+        now = self.now()
+        if begins:
+            note_scope(
+                uow, instance_id=self._instance_id, job_id=self._job_id, scope=scope, now=now
+            )
+        uow.checkpoints.save(self._instance_id, scope, Direction.IMPORT, data, now=now)
 
     def _save_links(self, uow: UnitOfWork, read: FullRead | None) -> None:
         gone: dict[str, list[str]] = defaultdict(list)

@@ -8,7 +8,7 @@ the idempotency key makes LinkHub answer as it did the first time, so that even 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -18,20 +18,22 @@ from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
-from shared.domain.links import RecordLink
+from shared.domain.links import RecordLink, natural_key
 from shared.domain.mapping import RecordMapper
 from shared.domain.policies import Policies
 from shared.domain.tallies import Tally
 from shared.engine.batches import (
     ReadyRecord,
     RecordKey,
-    external_key,
+    WritePlan,
     plan_batch,
     prepare_batch,
 )
 from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.linkhub.client import LinkHubClient, Rejection, UpsertInput, UpsertResult
 from shared.sinks.linkhub.guard import DeleteGuard
+from shared.sinks.linkhub.journal import ChangeJournal, EntityKey, Intent
+from shared.sinks.linkhub.keys import KeyPlan, plan_keys, wanted_keys, without_refused
 from shared.sinks.linkhub.ledger import Ledger, Links
 
 if TYPE_CHECKING:
@@ -45,12 +47,14 @@ BATCH_SIZE = 500
 class LinkHubSink:
     """One job's way into LinkHub (see `shared.ports.sink.Sink`).
 
-    A record is known there by source = the instance's id and external key = "stream/key". What was
-    sent last is remembered by its hash, and the same again is counted but not sent. Only records
+    A record is known there by source = the instance's id and an external key: "stream/key", and for
+    values "date/indicator". What was sent last is remembered by its hash, and the same again is
+    counted but not sent. Every write is in the job's journal before it is sent. Only records
     this instance has sent are ever deleted: where a change names one, or where a full read that saw
     as many records of the stream as the source counted did not see it. A truncate deletes nothing.
     More deletes than the instance's policies let pass raise ApprovalNeededError, before anything of
-    their page is sent, unless the job is `approved`. Closing it closes `client`.
+    their page is sent, unless the job is `approved`. Without `keeps_checkpoints` only links move:
+    what is written is no part of a read. Closing it closes `client`.
     """
 
     batch_size = BATCH_SIZE
@@ -67,6 +71,7 @@ class LinkHubSink:
         lease_until: Callable[[], datetime],
         now: Callable[[], datetime],
         approved: bool = False,
+        keeps_checkpoints: bool = True,
     ) -> None:
         self._client = client
         self._instance_id = instance.id
@@ -80,6 +85,10 @@ class LinkHubSink:
             run_id=run_id,
             lease_until=lease_until,
             now=now,
+            keeps_checkpoints=keeps_checkpoints,
+        )
+        self._journal = ChangeJournal(
+            ledger=self._ledger, client=client, instance_id=instance.id, job_id=job_id
         )
         self._guard = DeleteGuard(
             percent=Policies.from_json(instance.policies).delete_approval_percent,
@@ -108,16 +117,23 @@ class LinkHubSink:
         self._writes += 1
         shown = [*(ready.key for ready in batch.upserts), *_failed(batch.problems)]
         links = self._ledger.find_links([*shown, *batch.deletes])
-        problems = list(batch.problems)
+        keys = plan_keys(batch, self._ledger.find_owners(wanted_keys(batch).values()))
+        batch, refused = without_refused(batch, keys)
+        problems = [*batch.problems, *refused]
         plan = plan_batch(batch, links)
         self._guard.check(len(plan.gone), deleted=self._ledger.deleted)
         self._ledger.see(shown, links)
         unchanged = len(plan.known)
-        tally = Tally(error=batch.failed, success=unchanged, unchanged=unchanged)
-        for entity, records in _by_entity((ready.record.entity, ready) for ready in plan.new):
-            tally += self._upsert(entity, records, links, problems)
-        tally += self._delete(plan.gone)
-        return WriteResult(tally=tally, problems=problems)
+        failed = batch.failed + len(refused)
+        tally = Tally(error=failed, success=unchanged, unchanged=unchanged)
+        upserts = [_upsert_of(ready, links.get(ready.key), keys) for ready in plan.new]
+        held = {intent.at for intent in upserts} | _kept(plan, links)
+        moves = _moves(upserts, held=held)
+        deletes = [_delete_of(link) for link in plan.gone]
+        self._journal.write([*upserts, *moves, *(d for d in deletes if d.at not in held)])
+        tally += self._upsert(list(zip(plan.new, upserts, strict=True)), problems)
+        self._remove(move for move in moves if self._ledger.is_put(move.record))
+        return WriteResult(tally=tally + self._delete(deletes, held=held), problems=problems)
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
         """Keep the links of what was written, and the checkpoint, in one transaction."""
@@ -142,7 +158,9 @@ class LinkHubSink:
         tally = Tally()
         for stream in (stream for stream, count in gone.items() if count):
             for unseen in self._unseen(scope, stream):
-                tally += self._delete(unseen)
+                deletes = [_delete_of(link) for link in unseen]
+                self._journal.write(deletes)
+                tally += self._delete(deletes)
                 so_far = replace(saved, stage=Stage.READ, tally=saved.tally + tally)
                 self._ledger.save(scope, so_far)
         self._ledger.save(scope, replace(saved, tally=saved.tally + tally))
@@ -164,27 +182,26 @@ class LinkHubSink:
             after = links[-1].external_id
 
     def _upsert(
-        self,
-        entity: str,
-        records: Sequence[ReadyRecord],
-        links: Links,
-        problems: list[RecordProblem],
+        self, writes: Sequence[tuple[ReadyRecord, Intent]], problems: list[RecordProblem]
     ) -> Tally:
-        results = self._client.upsert(
-            entity,
-            source=self._instance_id,
-            inputs=[UpsertInput(external_key(ready.key), ready.fields) for ready in records],
-            salt=f"{self._job_id}|{self._ledger.place}|{self._writes}",
-        )
         success = unchanged = error = 0
-        for ready, result in zip(records, results, strict=True):
-            if result.outcome == "rejected":
-                error += 1
-                problems += _rejections(ready.key, result)
-                continue
-            success += 1
-            unchanged += result.outcome == "unchanged"
-            self._ledger.put(self._link(ready, result.id, links.get(ready.key)))
+        for entity, some in _by_entity(
+            (intent.entity, (ready, intent)) for ready, intent in writes
+        ):
+            results = self._client.upsert(
+                entity,
+                source=self._instance_id,
+                inputs=[UpsertInput(intent.linkhub_key, ready.fields) for ready, intent in some],
+                salt=f"{self._job_id}|{self._ledger.place}|{self._writes}",
+            )
+            for (ready, intent), result in zip(some, results, strict=True):
+                if result.outcome == "rejected":
+                    error += 1
+                    problems += _rejections(ready.key, result)
+                    continue
+                success += 1
+                unchanged += result.outcome == "unchanged"
+                self._ledger.put(self._link(ready, result.id, intent.link))
         return Tally(success=success, unchanged=unchanged, error=error)
 
     def _link(self, ready: ReadyRecord, linkhub_id: str, old: RecordLink | None) -> RecordLink:
@@ -199,21 +216,68 @@ class LinkHubSink:
             base=ready.record.fields,
             external_etag=old.external_etag if old else "",
             sent_hash=ready.sent_hash,
+            linkhub_key=natural_key(ready.record.entity, ready.record.fields),
+            seen_job_id=old.seen_job_id if old else "",
             created_at=old.created_at if old else now,
             updated_at=now,
         )
 
-    def _delete(self, gone: Sequence[RecordLink]) -> Tally:
-        for entity, links in _by_entity((link.entity, link) for link in gone):
-            results = self._client.delete(
-                entity,
-                source=self._instance_id,
-                external_keys=[external_key((link.stream, link.external_id)) for link in links],
-            )
-            for link, _outcome in zip(links, results, strict=True):
-                # what LinkHub did not have any more is as gone as what it deleted now
-                self._ledger.put(replace(link, deleted_at=self._now()))
-        return Tally(success=len(gone), deleted=len(gone))
+    def _delete(self, deletes: Sequence[Intent], *, held: Collection[EntityKey] = ()) -> Tally:
+        """Delete records, but none under a key that another one has taken over."""
+        self._remove(intent for intent in deletes if intent.at not in held)
+        for link in (intent.link for intent in deletes if intent.link is not None):
+            # what LinkHub did not have any more is as gone as what it deleted now
+            self._ledger.put(replace(link, deleted_at=self._now()))
+        return Tally(success=len(deletes), deleted=len(deletes))
+
+    def _remove(self, intents: Iterable[Intent]) -> None:
+        for entity, some in _by_entity((intent.entity, intent) for intent in intents):
+            keys = [intent.linkhub_key for intent in some]
+            for _ in self._client.delete(entity, source=self._instance_id, external_keys=keys):
+                pass
+
+
+def _upsert_of(ready: ReadyRecord, link: RecordLink | None, keys: KeyPlan) -> Intent:
+    key = ready.linkhub_key
+    is_live = link is not None and link.deleted_at is None and link.key_at_linkhub == key
+    return Intent(
+        record=ready.key,
+        entity=ready.record.entity,
+        linkhub_key=key,
+        fields=ready.record.fields,
+        link=link,
+        exists=is_live or key in keys.owners,
+        sent_hash=ready.sent_hash,
+    )
+
+
+def _delete_of(link: RecordLink) -> Intent:
+    return Intent(
+        record=(link.stream, link.external_id),
+        entity=link.entity,
+        linkhub_key=link.key_at_linkhub,
+        fields=None,
+        link=link,
+        exists=True,
+    )
+
+
+def _kept(plan: WritePlan, links: Links) -> set[EntityKey]:
+    """Return the places of the records that stay as they are."""
+    kept = (links[ready.key] for ready in plan.known)
+    return {(link.entity, link.key_at_linkhub) for link in kept}
+
+
+def _moves(upserts: Sequence[Intent], *, held: Collection[EntityKey]) -> Sequence[Intent]:
+    """Return the deletes of what records leave behind that go to another key of their entity."""
+    return [
+        _delete_of(intent.link)
+        for intent in upserts
+        if intent.link is not None
+        and intent.link.deleted_at is None
+        and intent.link.entity == intent.entity
+        and (intent.entity, intent.link.key_at_linkhub) not in held
+    ]
 
 
 def _by_entity(pairs: Iterable[tuple[str, T]]) -> Iterable[tuple[str, list[T]]]:

@@ -91,19 +91,6 @@ class SqlJournalRepository:
         )
         return None if row is None else str(row["id"])
 
-    def count(self, job_id: str, outcome: JournalOutcome) -> int:
-        """Return how many of a job's writes had this outcome."""
-        row = self._session.first(
-            select(func.count().label("writes"))
-            .select_from(journal)
-            .where(
-                journal.c.job_id == job_id,
-                journal.c.action.in_(WRITES),
-                journal.c.outcome == outcome,
-            )
-        )
-        return 0 if row is None else int(row["writes"])
-
     def settle(self, entry_ids: Iterable[str], outcome: JournalOutcome, *, now: datetime) -> None:
         """Note what became of entries."""
         for chunk in chunks(entry_ids):

@@ -250,7 +250,6 @@ def _journal(uow: UnitOfWork, instance: Instance, job: Job) -> None:
     uow.journal.find_rollback(job.id)
     uow.journal.has_standing(job.id)
     uow.journal.find_last_job(instance.id)
-    uow.journal.count(job.id, JournalOutcome.UNDONE)
     uow.journal.settle([entry.id], JournalOutcome.UNDONE, now=NOW)
     uow.journal.prune(LATER, limit=5)
 

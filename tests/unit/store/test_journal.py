@@ -67,17 +67,6 @@ def test_the_newest_job_that_wrote_something_is_found(database: Database) -> Non
         assert uow.journal.find_last_job(instance.id) is None
 
 
-def test_outcomes_are_counted(database: Database) -> None:
-    """Of that job's writes; scopes are none."""
-    job = seed_job(database)
-    entries = [make_entry(job.id, number) for number in range(4)]
-    added(database, *entries, make_entry(job.id, 4, action=JournalAction.SCOPE))
-    added(database, make_entry(seed_job(database).id, 0))
-    with database.open_uow() as uow:
-        uow.journal.settle([entries[0].id, entries[3].id], JournalOutcome.UNDONE, now=LATER)
-        assert [uow.journal.count(job.id, outcome) for outcome in JournalOutcome] == [2, 2, 0]
-
-
 def test_a_rollback_is_found_again(database: Database) -> None:
     """Whoever takes the job over sees that it has failed, and why."""
     job = seed_job(database)
