@@ -59,9 +59,11 @@ def run(options: argparse.Namespace) -> Report:
         say(f"Writing exports of {rows:,} flights and of a tenth …")
         export = write_flights(folder / "flights.zip", rows)
         tenth = write_flights(folder / "tenth.zip", rows // 10)
-        small = _load("linkhub", tenth, folder / "tenth.db")
         rounds = [
-            {one: _load(one, export, folder / f"{one}.db") for one in OURS}
+            {
+                "tenth": _load("linkhub", tenth, folder / "tenth.db"),
+                **{one: _load(one, export, folder / f"{one}.db") for one in OURS},
+            }
             for _ in range(options.runs)
         ]
         results = [_our_result(name, folder, rows, rounds) for name in OURS]
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> Report:
     return Report(
         benchmark="warehouse",
         results=results,
-        summary={"rows": rows, **_summary(results, rounds, small, rows)},
+        summary={"rows": rows, **_summary(results, rounds, rows)},
     )
 
 
@@ -169,22 +171,23 @@ def _verdicts(name: str, database: Path, rows: int, *, exactly: bool) -> list[Ve
 
 
 def _summary(
-    results: list[Result], rounds: list[dict[str, Figures]], small: Figures, rows: int
+    results: list[Result], rounds: list[dict[str, Figures]], rows: int
 ) -> dict[str, float | None]:
+    def ratio(figure: str, one: str, other: str) -> float:
+        return statistics.median(found[one][figure] / found[other][figure] for found in rounds)
+
     ours = statistics.median(one["linkhub"]["seconds"] for one in rounds)
-    speeds = [one["raw-loop"]["seconds"] / one["linkhub"]["seconds"] for one in rounds]
-    peak = statistics.median(one["linkhub"]["peak_mb"] for one in rounds)
     typed = [
         float(result.figures["rows_per_second"] or 0)
         for result in results
         if result.is_peer and result.figures.get("typed")
     ]
-    tenth = small["seconds"] / (rows // 10)
+    share = (rows // 10) / rows
     return {
-        "speed_by_raw_loop": round(statistics.median(speeds), 2),
+        "speed_by_raw_loop": round(ratio("seconds", "raw-loop", "linkhub"), 2),
         "speed_by_fastest_typed_peer": round(rows / ours / max(typed), 1) if typed else None,
-        "memory_ratio": round(peak / small["peak_mb"], 2),
-        "time_ratio": round(ours / rows / tenth, 2),
+        "memory_ratio": round(ratio("peak_mb", "linkhub", "tenth"), 2),
+        "time_ratio": round(ratio("seconds", "linkhub", "tenth") * share, 2),
     }
 
 

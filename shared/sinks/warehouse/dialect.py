@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.sinks.warehouse.fitting import Storage
@@ -36,6 +36,35 @@ class Dialect(Storage, Protocol):
 
     def list_objects(self, connection: Connection) -> set[str]:
         """Return the names of all tables and views of the schema, in lower case."""
+
+    def offer_bulk(self, text: Callable[[], str]) -> None:
+        """Say how a connection of its own is opened, for a bulk route that needs one."""
+
+    @property
+    def may_bulk(self) -> bool:
+        """Whether a bulk route is there and was not found wanting."""
+
+    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
+        """Whether rows of staging tables go by a route of their own, which the transaction does not
+        hold; found out with `table`, which is committed and has its `add_batches`.
+        """
+
+    def add_batches(self, connection: Connection, table: str) -> None:
+        """Give a staging table room for the numbers of batches; `seal` takes it away."""
+
+    def insert_bulk(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[Column],
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        batch: int,
+    ) -> None:
+        """Append rows of (key, hash, *columns, companion) to a committed staging table."""
+
+    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
+        """Delete the staged rows of later batches: they came by a bulk route and do not count."""
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table: the key, the hash, these columns, and the companion last."""

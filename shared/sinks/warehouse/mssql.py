@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
 from shared.sinks.warehouse import mssql_ddl as ddl
 from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
 from shared.sinks.warehouse.hashing import Total, wrapped
+from shared.sinks.warehouse.mssql_bulk import BATCH, BulkRefusedError, BulkRoute
 from shared.sinks.warehouse.mssql_ddl import quote
 from shared.sinks.warehouse.types import COMPANION, HASH, KEY, KEY_LENGTH, Column, ColumnType
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
@@ -39,6 +40,55 @@ class MssqlDialect:
 
     def __init__(self, *, schema: str = "") -> None:
         self.schema = schema
+        self._bulk: BulkRoute | None = None
+
+    def offer_bulk(self, text: Callable[[], str]) -> None:
+        """Say how a connection of its own is opened."""
+        self._bulk = BulkRoute(text)
+
+    @property
+    def may_bulk(self) -> bool:
+        """Whether bulk copy was offered and was not found wanting."""
+        return self._bulk is not None and self._bulk.is_chosen is not False
+
+    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
+        """Try it out with the first table."""
+        bulk = self._bulk
+        if bulk is None:
+            return False
+        if bulk.is_chosen is None:
+            return bulk.try_with(connection, self.table(table), columns)
+        return bulk.is_chosen
+
+    def add_batches(self, connection: Connection, table: str) -> None:
+        """Add the column."""
+        _run(connection, f"ALTER TABLE {self.table(table)} ADD {quote(BATCH)} INT NULL")
+
+    def insert_bulk(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[Column],
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        batch: int,
+    ) -> None:
+        """Copy the rows; where that fails, take back what is there of them and insert them."""
+        if self._bulk is not None and self._bulk.is_chosen:
+            names = [KEY, HASH, *(column.name for column in columns), COMPANION, BATCH]
+            try:
+                self._bulk.copy(self.table(table), names, ((*row, batch) for row in rows))
+            except BulkRefusedError as error:
+                self._bulk.give_up(error)
+                self.drop_batches(connection, table, after=batch - 1)
+            else:
+                return
+        self.insert(connection, table, columns, rows, with_companion=True)
+
+    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
+        """Delete the rows of later batches; those of no batch came inside a transaction."""
+        name = quote(BATCH)
+        _run(connection, f"DELETE FROM {self.table(table)} WHERE {name} > {after:d}")  # noqa: S608  quoted
 
     def holds_text(self, text: str) -> bool:
         """Whether the text survives the way through JSON: no NUL, no lone surrogate."""
@@ -114,8 +164,11 @@ class MssqlDialect:
         for column in columns:
             _run(connection, ddl.alter_column(self.table(table), column))
 
-    def seal(self, connection: Connection, table: str, *, index: str) -> None:
-        """Nothing to do: the primary key was there from the start."""
+    def seal(self, connection: Connection, table: str, *, index: str) -> None:  # noqa: ARG002  it has none
+        """Drop the numbers of batches; the primary key was there from the start."""
+        name = self.table(table)
+        if _scalar(connection, "SELECT COL_LENGTH(?, ?)", name, BATCH) is not None:
+            _run(connection, f"ALTER TABLE {name} DROP COLUMN {quote(BATCH)}")
 
     def insert(
         self,

@@ -36,8 +36,9 @@ class OwnedTable:
     written. `job_id` made this generation, `undone_by` (the job of an undo, or '') gave it back or
     set it aside. `checkpoint` is what the last sync that ended left behind for this generation: a
     table that is given back goes on from there. `repeats`: a staging table whose keys may come
-    again. `checksum` is the sum of the hashes of its rows, as written; `written_by` the last job
-    that wrote some; `last_check` what the last comparison of the two found, as JSON.
+    again. `checksum` is the sum of the hashes of its rows, as written; `batch` the last batch that
+    counts of a staging table filled by a bulk route, else 0; `written_by` the last job that wrote
+    some; `last_check` what the last comparison found, as JSON.
     """
 
     stream: str
@@ -52,6 +53,7 @@ class OwnedTable:
     checksum: int = 0
     rejected: int = 0
     repeats: bool = False
+    batch: int = 0
     job_id: str
     written_by: str = ""
     last_check: str | None = None
@@ -90,6 +92,7 @@ class Registry:
                 checksum=row["checksum"],
                 rejected=row["rejected"],
                 repeats=row["repeats"],
+                batch=row["batch"],
                 job_id=row["job_id"],
                 written_by=row["written_by"],
                 last_check=row["last_check"],
@@ -149,6 +152,7 @@ class Registry:
                 checksum=owned.checksum,
                 rejected=owned.rejected,
                 repeats=owned.repeats,
+                batch=owned.batch,
                 job_id=owned.job_id,
                 written_by=owned.written_by,
                 last_check=owned.last_check,

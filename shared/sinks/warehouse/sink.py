@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -81,6 +82,7 @@ class WarehouseSink:
         self._dialect, self._engine = _open_engine(url, schema=schema)
         if connection_string is not None:
             tell_at_connect(self._engine, connection_string)
+        self._dialect.offer_bulk(connection_string or partial(_driver_text, self._engine))
         self._tables = Tables(self._dialect.schema)
         self._states = ScopeStates(self._tables, instance_id=instance_id, run_id=run_id, now=now)
         self._estate = Estate(
@@ -248,9 +250,19 @@ class WarehouseSink:
                     f"Scope {scope!r} was not begun, or what it wrote was rolled back: begin it."
                 )
             writer = self._writers[scope] = TableWriter(
-                self._estate, scope=scope, mode=saved.mode, job_id=saved.job_id
+                self._estate,
+                scope=scope,
+                mode=saved.mode,
+                job_id=saved.job_id,
+                commit=lambda connection: self._commit_shape(connection, scope),
             )
         return writer
+
+    def _commit_shape(self, connection: Connection, scope: str) -> None:
+        """Commit what is no row that counts, and take the scope again."""
+        connection.commit()
+        connection.begin()
+        self._states.hold(connection, scope)
 
     def _drop_staged(self, connection: Connection, scope: str) -> None:
         for owned in self._estate.registry.list_role(connection, Role.STAGING, scope=scope):
@@ -286,6 +298,12 @@ class WarehouseSink:
             connection.close()
         except Exception:  # noqa: BLE001  a broken connection has nothing left to roll back
             connection.invalidate()
+
+
+def _driver_text(engine: Engine) -> str:
+    """Return what the driver is told where only a URL is known."""
+    arguments, _ = engine.dialect.create_connect_args(engine.url)
+    return str(arguments[0])
 
 
 def _goes_on(saved: SavedCheckpoint) -> bool:

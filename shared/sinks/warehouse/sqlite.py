@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
@@ -98,6 +98,38 @@ class SqliteDialect:
         """List the file."""
         sql = "SELECT lower(name) FROM sqlite_master WHERE type IN ('table', 'view')"
         return {row[0] for row in connection.exec_driver_sql(sql)}
+
+    def offer_bulk(self, text: Callable[[], str]) -> None:
+        """Need none."""
+
+    @property
+    def may_bulk(self) -> bool:
+        """Say no: nothing is faster than the transaction itself."""
+        return False
+
+    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
+        """Say no."""
+        del connection, table, columns
+        return False
+
+    def add_batches(self, connection: Connection, table: str) -> None:
+        """Need none."""
+
+    def insert_bulk(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[Column],
+        rows: Sequence[tuple[Any, ...]],
+        *,
+        batch: int,
+    ) -> None:
+        """Insert them as ever."""
+        del batch
+        self.insert(connection, table, columns, rows, with_companion=True)
+
+    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
+        """Need not: no row is there without its checkpoint."""
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table; its key becomes unique when it is sealed."""

@@ -85,6 +85,7 @@ class Tables:
             Column("checksum", BigInteger, nullable=False),
             Column("rejected", BigInteger, nullable=False),
             Column("repeats", Boolean, nullable=False),
+            Column("batch", BigInteger, nullable=False),
             Column("job_id", _key(64), nullable=False),
             Column("written_by", _key(64), nullable=False),
             Column("last_check", _text(), nullable=True),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby, repeat
 from operator import is_, itemgetter
-from random import sample
 from typing import TYPE_CHECKING, cast
 
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
@@ -17,61 +16,17 @@ from shared.domain.tallies import Tally
 from shared.ports.sink import WriteResult
 from shared.sinks.warehouse.drift import Shape, notes
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
-from shared.sinks.warehouse.hashing import Total, wrapped
+from shared.sinks.warehouse.hashing import Total
 from shared.sinks.warehouse.keys import key_faults
 from shared.sinks.warehouse.names import bounded_key
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.packing import Record, pack
 from shared.sinks.warehouse.registry import OwnedTable, Role
+from shared.sinks.warehouse.targets import Target
 from shared.sinks.warehouse.types import Column
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-
-_KEPT_A_BATCH = 8
-_KEPT = 64
-"""How many keys of a table are kept, to read their rows back."""
-
-
-@dataclass(slots=True)
-class _Target:
-    """Where a stream's changes go now.
-
-    `is_saved`: the registry knows all of it. `is_shown`: if it is live, its view does too.
-    `written`: a few keys of rows that were written.
-    """
-
-    owned: OwnedTable
-    shape: Shape
-    exists: bool
-    is_saved: bool = True
-    is_shown: bool = True
-    written: list[str] = field(default_factory=list)
-
-    @property
-    def is_live(self) -> bool:
-        """People see this table already."""
-        return self.exists and self.owned.role is Role.LIVE
-
-    @property
-    def replaces(self) -> bool:
-        """A record takes the place of the one with its key; else it must be the first."""
-        return self.owned.role is Role.LIVE or self.owned.repeats
-
-    def count(self, sign: int, rows: Total) -> None:
-        """Note that rows have come (1) or gone (-1)."""
-        owned = self.owned
-        owned.row_count += sign * rows.rows
-        owned.checksum = wrapped(owned.checksum + sign * rows.checksum)
-        self.is_saved = False
-
-    def remember(self, keys: Sequence[str]) -> None:
-        """Keep some of the keys that were written, to read their rows back in the end."""
-        kept = self.written
-        kept += sample(keys, min(len(keys), _KEPT_A_BATCH))
-        if len(kept) > _KEPT:
-            kept[:] = sample(kept, _KEPT)
 
 
 class TableWriter:
@@ -83,12 +38,22 @@ class TableWriter:
     in the same transaction.
     """
 
-    def __init__(self, estate: Estate, *, scope: str, mode: Mode, job_id: str) -> None:
+    def __init__(
+        self,
+        estate: Estate,
+        *,
+        scope: str,
+        mode: Mode,
+        job_id: str,
+        commit: Callable[[Connection], None],
+    ) -> None:
+        """`commit` ends the transaction without a checkpoint and begins the next one."""
         self._estate = estate
+        self._commit = commit
         self._scope = scope
         self._job_id = job_id
         self._is_full = mode is Mode.FULL
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, Target] = {}
 
     def write(self, connection: Connection, changes: Sequence[Change]) -> WriteResult:
         """Apply the changes in order; raise BrokenLoadError where they cannot become a table."""
@@ -116,6 +81,9 @@ class TableWriter:
     def flush(self, connection: Connection) -> None:
         """Create the tables that got no row, and bring the registry up to date."""
         for target in self._targets.values():
+            owned = target.owned
+            owned.batch = target.batch
+            target.counted = (owned.row_count, owned.checksum, owned.rejected, owned.batch)
             if not target.is_saved:
                 target.owned.written_by = self._job_id
             if not target.exists:
@@ -157,7 +125,7 @@ class TableWriter:
         self,
         connection: Connection,
         stream: str,
-        target: _Target,
+        target: Target,
         keys: Sequence[str],
         records: Sequence[Record],
     ) -> WriteResult:
@@ -190,13 +158,21 @@ class TableWriter:
         if target.replaces:
             target.count(-1, dialect.delete(connection, owned.table_name, packed.keys))
         try:
-            dialect.insert(
-                connection,
-                owned.table_name,
-                packed.columns,
-                packed.rows(),
-                with_companion=packed.extras is not None,
-            )
+            if target.is_bulk:
+                packed.extras = packed.extras or [None] * len(packed.keys)
+                target.batch += 1
+                rows = list(packed.rows())
+                dialect.insert_bulk(
+                    connection, owned.table_name, packed.columns, rows, batch=target.batch
+                )
+            else:
+                dialect.insert(
+                    connection,
+                    owned.table_name,
+                    packed.columns,
+                    packed.rows(),
+                    with_companion=packed.extras is not None,
+                )
         except Exception as error:
             if not target.replaces and is_integrity_error(error):
                 raise repeated(stream, translated(error).message) from None
@@ -211,7 +187,7 @@ class TableWriter:
             problems=[*problems, *packed.problems],
         )
 
-    def _target(self, connection: Connection, stream: str) -> _Target:
+    def _target(self, connection: Connection, stream: str) -> Target:
         target = self._targets.get(stream)
         if target is None:
             estate = self._estate
@@ -220,6 +196,7 @@ class TableWriter:
                 owned = estate.registry.find(connection, stream, Role.LIVE)
             if owned is not None:
                 target = self._known(connection, stream, owned, exists=True)
+                self._resume_bulk(connection, target)
             elif self._is_full:
                 target = self._staging(connection, stream, repeats=False)
             else:
@@ -228,7 +205,7 @@ class TableWriter:
             self._targets[stream] = target
         return target
 
-    def _staging(self, connection: Connection, stream: str, *, repeats: bool) -> _Target:
+    def _staging(self, connection: Connection, stream: str, *, repeats: bool) -> Target:
         owned = self._estate.add_staging(
             connection, stream, scope=self._scope, job_id=self._job_id, repeats=repeats
         )
@@ -236,7 +213,7 @@ class TableWriter:
 
     def _known(
         self, connection: Connection, stream: str, owned: OwnedTable, *, exists: bool
-    ) -> _Target:
+    ) -> Target:
         """Return a target with what its table may become."""
         estate = self._estate
         former = {} if owned.role is Role.LIVE else estate.former(connection, stream)
@@ -251,12 +228,13 @@ class TableWriter:
             former=former,
             may_become=may_become,
         )
-        return _Target(owned, shape=shape, exists=exists)
+        counted = (owned.row_count, owned.checksum, owned.rejected, owned.batch)
+        return Target(owned, shape=shape, exists=exists, counted=counted)
 
     def _reshape(
         self,
         connection: Connection,
-        target: _Target,
+        target: Target,
         *,
         added: Sequence[Column],
         widened: Sequence[tuple[Column, Column]],
@@ -264,6 +242,7 @@ class TableWriter:
         """Create the table, or give it the columns and the types it lacks."""
         owned, dialect = target.owned, self._estate.dialect
         is_live = owned.role is Role.LIVE
+        is_new = not target.exists
         if not target.exists:
             dialect.create(connection, owned.table_name, [*owned.columns, *added])
             target.exists = True
@@ -282,6 +261,43 @@ class TableWriter:
         wider = dict(widened)
         owned.columns[:] = [wider.get(column, column) for column in owned.columns]
         owned.columns += added
+        if is_new:
+            self._begin_bulk(connection, target)
+        elif target.is_bulk and (added or widened):
+            self._settle(connection, target)
+
+    def _begin_bulk(self, connection: Connection, target: Target) -> None:
+        """Let a new staging table be filled by a bulk route, if there is one and all go by it."""
+        dialect, owned = self._estate.dialect, target.owned
+        others = (other for other in self._targets.values() if other is not target)
+        is_alone = all(other.is_bulk for other in others if other.exists)
+        if not dialect.may_bulk or not self._is_full or target.replaces or not is_alone:
+            return
+        dialect.add_batches(connection, owned.table_name)
+        owned.batch = target.batch = 1
+        self._settle(connection, target)
+        target.is_bulk = dialect.has_bulk(connection, owned.table_name, owned.columns)
+
+    def _resume_bulk(self, connection: Connection, target: Target) -> None:
+        """Take away what a bulk route brought and no checkpoint knows, before more of it comes."""
+        dialect, owned = self._estate.dialect, target.owned
+        if not owned.batch:
+            return
+        target.batch = owned.batch
+        dialect.drop_batches(connection, owned.table_name, after=owned.batch)
+        if dialect.may_bulk:
+            self._settle(connection, target)
+            target.is_bulk = dialect.has_bulk(connection, owned.table_name, owned.columns)
+
+    def _settle(self, connection: Connection, target: Target) -> None:
+        """Commit the table's shape, and nothing that counts: a bulk route waits for its locks."""
+        registry, owned = self._estate.registry, target.owned
+        rows, checksum, rejected, batch = target.counted
+        counted = replace(
+            owned, row_count=rows, checksum=checksum, rejected=rejected, batch=batch or 1
+        )
+        registry.save(connection, counted)
+        self._commit(connection)
 
 
 def repeated(stream: str, what: str) -> BrokenLoadError:

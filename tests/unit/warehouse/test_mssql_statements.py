@@ -101,6 +101,8 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     dialect.seal(fake, "flights", index="unused")
     dialect.insert(fake, "flights", _COLUMNS, [row], with_companion=True)
     dialect.insert(fake, "flights", _COLUMNS, [row[:-1]], with_companion=False)
+    dialect.add_batches(fake, "flights")
+    dialect.drop_batches(fake, "flights", after=3)
     dialect.delete(fake, "flights", ["k"])
     assert dialect.total(fake, "flights") == (1, 5)
     dialect.read_back(fake, "flights", _COLUMNS, ["k"])

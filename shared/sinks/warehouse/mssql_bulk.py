@@ -1,0 +1,144 @@
+"""Bulk copy into SQL Server by Microsoft's `mssql-python`, where it is there and works.
+
+It logs in by itself, so what it sends is committed by itself: it goes only into staging tables that
+are committed too, and each row carries the number of its batch, by which an unfinished one is found
+and removed. Whether it is used is tried out with one row of each type before a load, not guessed
+from versions: a log-in that is slow costs more than the copy saves, and some servers and accounts
+refuse it (mssql-python issues 662, 750).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.sinks.warehouse.mssql_ddl import quote
+from shared.sinks.warehouse.types import COMPANION, HASH, KEY, Column, ColumnType
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_log = logging.getLogger(__name__)
+
+SLOWEST_CALL: Final = 0.25
+"""Seconds for a call with one row, log-in included, beyond which OPENJSON is as fast."""
+_PART = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)\s*(?:;|$)")
+_KEPT: Final = {
+    "database": "Database",
+    "uid": "UID",
+    "pwd": "PWD",
+    "encrypt": "Encrypt",
+    "trustservercertificate": "TrustServerCertificate",
+}
+
+
+BATCH: Final = "_linkhub_batch"
+"""The number of the batch a staged row came with; gone once its table is live."""
+_TRIAL_KEY: Final = "_linkhub trial €😀"
+_TRIAL: Final = {
+    ColumnType.TEXT: "a€😀",
+    ColumnType.INTEGER: -(2**63),
+    ColumnType.FLOAT: 0.1,
+    ColumnType.BOOLEAN: True,
+    ColumnType.BINARY: b"\x00\xff",
+    ColumnType.JSON: '{"a":"€😀"}',
+}
+
+
+class BulkRefusedError(Exception):
+    """Bulk copy cannot be used; the text holds no secret."""
+
+
+class BulkRoute:
+    """Bulk copies to one server. `text` is asked for the ODBC connection string before each."""
+
+    def __init__(
+        self,
+        text: Callable[[], str],
+        *,
+        load: Callable[[str], Any] = importlib.import_module,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._text = text
+        self._load = load
+        self._clock = clock
+        self.is_chosen: bool | None = None
+        """None until it was tried."""
+
+    def copy(self, table: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Append the rows; raise BulkRefusedError, some rows may be there then."""
+        try:
+            module = self._load("mssql_python")
+            connection = module.connect(plain_text(self._text()))
+            try:
+                connection.cursor().bulkcopy(
+                    table, rows, timeout=0, column_mappings=list(names), keep_nulls=True
+                )
+            finally:
+                connection.close()
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  its panics are no Exception
+            raise BulkRefusedError(type(error).__name__) from None
+
+    def try_with(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
+        """Send one row of every type to a (quoted) table and look whether it is there."""
+        names = [KEY, HASH, *(column.name for column in columns), COMPANION]
+        row = (_TRIAL_KEY, 2**63 - 1, *(_TRIAL[column.type] for column in columns), None)
+
+        def attempt() -> bool:
+            self.copy(table, [*names, BATCH], [(*row, 0)])
+            shown = ", ".join(map(quote, names))
+            where = f"FROM {table} WHERE {quote(KEY)} = ?"
+            found = connection.exec_driver_sql(f"SELECT {shown} {where}", (_TRIAL_KEY,)).first()
+            connection.exec_driver_sql(f"DELETE {where}", (_TRIAL_KEY,))
+            return found is not None and tuple(found) == row
+
+        return self.try_out(attempt)
+
+    def try_out(self, attempt: Callable[[], bool]) -> bool:
+        """Choose by one attempt, which tells whether the row came through as it was."""
+        started = self._clock()
+        try:
+            is_right = attempt()
+        except BulkRefusedError as error:
+            return self._choose(f"{error}", is_right=False)
+        took = self._clock() - started
+        if took > SLOWEST_CALL:
+            return self._choose(f"a call takes {took:.2f} s", is_right=False)
+        return self._choose("" if is_right else "a row came through changed", is_right=is_right)
+
+    def give_up(self, error: BulkRefusedError) -> None:
+        """Use it no more, whatever it did before."""
+        self._choose(f"{error}", is_right=False)
+
+    def _choose(self, why: str, *, is_right: bool) -> bool:
+        self.is_chosen = is_right
+        if is_right:
+            _log.info("Full loads go by bulk copy.")
+        else:
+            _log.info("Full loads go by OPENJSON, bulk copy cannot be used: %s.", why)
+        return is_right
+
+
+def plain_text(text: str) -> str:
+    """Return an ODBC connection string in the words `mssql-python` takes.
+
+    Raise BulkRefusedError where it says more than server, database, login and encryption.
+    """
+    parts = {name.lower(): value for name, value in _PART.findall(text)}
+    server = parts.pop("server", "")
+    port = parts.pop("port", "")
+    for name in ("driver", "app", "tds_version", "clientcharset"):
+        parts.pop(name, None)
+    if parts.pop("encryption", "") == "require":
+        parts["encrypt"] = "yes"
+    if not server or not parts.keys() <= _KEPT.keys():
+        raise BulkRefusedError("the connection needs more than a login")
+    if port:
+        server = server.strip("{}") + f",{port}"
+    return ";".join([f"Server={server}", *(f"{_KEPT[name]}={parts[name]}" for name in parts)])

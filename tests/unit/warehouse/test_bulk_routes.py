@@ -1,0 +1,271 @@
+"""Full loads go by a bulk route where it works; nothing is lost or doubled where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.domain.changes import Truncate
+from shared.domain.checkpoints import Checkpoint, Stage
+from shared.sinks.warehouse.mssql import MssqlDialect
+from shared.sinks.warehouse.mssql_bulk import BulkRefusedError, BulkRoute, plain_text
+from shared.sinks.warehouse.sink import WarehouseSink
+from shared.sinks.warehouse.sqlite import SqliteDialect
+from shared.sinks.warehouse.types import Column, ColumnType
+from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint, upserts
+
+_TEXT = "Driver={ODBC Driver 18 for SQL Server};Server=db,1433;Database=d;UID={a;b};PWD={p}}q}"
+_COLUMNS = [Column(field=kind.value, name=kind.value, type=kind) for kind in ColumnType]
+
+
+class _Server:
+    """Stands for `mssql-python` and the server behind it."""
+
+    def __init__(self, *, error: BaseException | None = None) -> None:
+        self.error = error
+        self.rows: list[tuple[Any, ...]] = []
+        self.names: list[str] = []
+        self.text = ""
+        self.is_closed = False
+
+    def load(self, name: str) -> Any:
+        assert name == "mssql_python"
+        return self
+
+    def connect(self, text: str) -> Any:
+        self.text = text
+        return self
+
+    def cursor(self) -> Any:
+        return self
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def bulkcopy(self, table: str, rows: Iterable[Any], **options: Any) -> None:
+        del table
+        self.names = options["column_mappings"]
+        self.rows += rows
+        if self.error is not None:
+            raise self.error
+
+
+class _Connection:
+    """Stands for SQLAlchemy's; answers a SELECT with the last row the server was sent."""
+
+    def __init__(self, server: _Server, *, changed: bool = False) -> None:
+        self._server = server
+        self._changed = changed
+        self.heard: list[str] = []
+
+    @property
+    def connection(self) -> Any:
+        return SimpleNamespace(driver_connection=self)
+
+    def cursor(self) -> Any:
+        return SimpleNamespace(
+            execute=lambda sql, _values: self.heard.append(sql),
+            nextset=lambda: False,
+            close=lambda: None,
+        )
+
+    def exec_driver_sql(self, sql: str, _values: Any) -> Any:
+        self.heard.append(sql)
+        row = self._server.rows[-1][:-1] if self._server.rows else None
+        return SimpleNamespace(first=lambda: row[::-1] if row and self._changed else row)
+
+
+def _route(server: _Server, *, seconds: float = 0.0) -> BulkRoute:
+    ticks = iter([0.0, seconds])
+    return BulkRoute(lambda: _TEXT, load=server.load, clock=lambda: next(ticks))
+
+
+def test_it_is_chosen_where_a_row_comes_through() -> None:
+    """One row with every type goes to the server, is read back by the other driver, and goes."""
+    server = _Server()
+    connection: Any = _Connection(server)
+    route = _route(server)
+    assert route.try_with(connection, "[t]", _COLUMNS)
+    assert route.is_chosen
+    assert [server.names[0], server.names[-1]] == ["_id", "_linkhub_batch"]
+    assert connection.heard[-1].startswith("DELETE FROM [t]")
+    assert server.text == "Server=db,1433;Database=d;UID={a;b};PWD={p}}q}"
+    assert server.is_closed
+
+
+class _PanicError(BaseException):
+    pass
+
+
+def _absent(name: str) -> Any:
+    raise ImportError(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "changed", "seconds"),
+    [
+        (RuntimeError("login"), False, 0.0),
+        (_PanicError(), False, 0.0),
+        (None, True, 0.0),
+        (None, False, 1.0),
+    ],
+    ids=["refused", "panic", "changed", "slow"],
+)
+def test_it_is_passed_over_where_it_does_not_work(
+    error: BaseException | None, changed: bool, seconds: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error, a panic, a row that comes through changed, a slow log-in: the log says which."""
+    caplog.set_level("INFO")
+    server = _Server(error=error)
+    connection: Any = _Connection(server, changed=changed)
+    route = _route(server, seconds=seconds)
+    assert not route.try_with(connection, "[t]", _COLUMNS)
+    assert route.is_chosen is False
+    assert "OPENJSON" in caplog.text
+    assert "p}}q" not in caplog.text
+
+
+def test_a_machine_without_the_driver_goes_without_it() -> None:
+    """`mssql-python` is optional."""
+    connection: Any = _Connection(_Server())
+    route = BulkRoute(lambda: _TEXT, load=_absent)
+    assert not route.try_with(connection, "[t]", _COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text", ["DSN=x;UID=a", "Server=x;Authentication=ActiveDirectoryMsi", "Server=x;Trusted=yes"]
+)
+def test_connections_of_other_kinds_are_refused(text: str) -> None:
+    """Whatever the other driver may take otherwise is not tried."""
+    with pytest.raises(BulkRefusedError):
+        plain_text(text)
+
+
+def test_free_tds_words_are_put_in_the_others() -> None:
+    """Host and port are one word, and encryption is said by Microsoft's."""
+    text = "Driver={FreeTDS};Server={db};Port=1444;TDS_Version=7.4;Encryption=require;UID={a}"
+    assert plain_text(text) == "Server=db,1444;UID={a};Encrypt=yes"
+
+
+@pytest.mark.parametrize("is_offered", [True, False], ids=["bulk", "openjson"])
+def test_every_value_comes_through_either_route(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_offered: bool
+) -> None:
+    """Text of any kind, the ends of 64 bits, bytes and nested values, and the same hashes."""
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_bulk.SLOWEST_CALL", 60)
+    if not is_offered:
+        monkeypatch.setattr(BulkRoute, "copy", _refuse)
+    odd = {
+        "text": "a'b\"c\\d\n\t€😀 ",
+        "long": "x" * 9_000,
+        "big": 2**63 - 1,
+        "small": -(2**63),
+        "tiny": 5e-324,
+        "flag": False,
+        "bytes": bytes(range(256)),
+        "nested": {"a": [1, 2.5, None, "€"]},
+    }
+    records = [*numbered(3), *numbered(3, start=3, **odd)]
+    sink = warehouse.sink()
+    _, finished = load_full(sink, {"flights": records, "empty": []}, page_size=2)
+    sink.close()
+    assert all(check.is_equal for check in finished.checks)
+    found = [{"_id": key, **record} for key, record in warehouse.records("flights").items()]
+    assert found == records
+
+
+def _refuse(*_: Any) -> None:
+    raise BulkRefusedError("refused")
+
+
+def test_a_copy_that_fails_is_taken_back_and_inserted() -> None:
+    """What came of the batch is deleted, the rows go by OPENJSON, and so does all that follows."""
+    server = _Server(error=RuntimeError("gone"))
+    dialect = MssqlDialect()
+    dialect._bulk = route = _route(server)
+    route.is_chosen = True
+    connection: Any = _Connection(server)
+    row = ("k", 7, *(None for _ in _COLUMNS), None)
+    dialect.insert_bulk(connection, "t", _COLUMNS, [row], batch=4)
+    assert [sql.split("]")[0] for sql in connection.heard] == ["DELETE FROM [t", "INSERT INTO [t"]
+    assert connection.heard[0].endswith("[_linkhub_batch] > 3")
+    assert not dialect.may_bulk
+    dialect.insert_bulk(connection, "t", _COLUMNS, [row], batch=5)
+    assert len(server.rows) == 1
+    assert connection.heard[-1].startswith("INSERT")
+
+
+class _Loose(SqliteDialect):
+    """A SQLite whose bulk route keeps its rows whatever becomes of the transaction."""
+
+    numbers: dict[int, list[str]]
+
+    @property
+    def may_bulk(self) -> bool:
+        return True
+
+    def has_bulk(self, connection: Any, table: str, columns: Sequence[Column]) -> bool:
+        del connection, table, columns
+        return True
+
+    def insert_bulk(
+        self, connection: Any, table: str, columns: Any, rows: Any, *, batch: int
+    ) -> None:
+        self.numbers.setdefault(batch, []).extend(row[0] for row in rows)
+        self.insert(connection, table, columns, rows, with_companion=True)
+        connection.commit()
+        connection.begin()
+
+    def drop_batches(self, connection: Any, table: str, *, after: int) -> None:
+        for number in [number for number in self.numbers if number > after]:
+            self.delete(connection, table, self.numbers.pop(number))
+
+
+Open = Callable[[str], WarehouseSink]
+
+
+@pytest.fixture
+def open_loose(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Warehouse, Open]:
+    """Make sinks whose staging tables are filled by a route of their own."""
+    numbers: dict[int, list[str]] = {}
+    monkeypatch.setattr("shared.sinks.warehouse.sink.SqliteDialect", _Loose)
+    monkeypatch.setattr(_Loose, "numbers", numbers, raising=False)
+    warehouse = Warehouse(url=f"sqlite:///{tmp_path / 'warehouse.db'}")
+    return warehouse, lambda run_id: warehouse.sink(run_id=run_id)
+
+
+@pytest.mark.parametrize("crash_after", [0, 1, 2, 3])
+def test_a_resumed_load_neither_repeats_nor_skips(
+    open_loose: tuple[Warehouse, Open], crash_after: int
+) -> None:
+    """Rows a bulk route left behind without a checkpoint are removed before they come again."""
+    warehouse, open_sink = open_loose
+    pages = [numbered(5, start=5 * page, **{f"field_{page}": page}) for page in range(4)]
+
+    def read(sink: WarehouseSink, *, pages_to_write: int, dies: bool) -> None:
+        saved = sink.load(SCOPE) or saved_checkpoint()
+        sink.begin(SCOPE, saved)
+        done = saved.checkpoint.resume or 0
+        for page in range(done, pages_to_write):
+            first = [Truncate("flights")] if page == 0 else []
+            sink.write(SCOPE, [*first, *upserts("flights", pages[page])])
+            if dies and page == pages_to_write - 1:
+                sink.close()
+                return
+            sink.commit(SCOPE, replace(saved, checkpoint=Checkpoint(resume=page + 1)))
+
+    read(open_sink("dies"), pages_to_write=crash_after + 1, dies=True)
+    sink = open_sink("ends")
+    read(sink, pages_to_write=4, dies=False)
+    read_saved = replace(saved_checkpoint(), stage=Stage.READ)
+    sink.commit(SCOPE, read_saved)
+    finished = sink.finish(SCOPE, read_saved, {"flights": 20})
+    sink.close()
+    (check,) = finished.checks
+    assert check.is_equal
+    assert (check.rows, check.read_back) == (20, 20)
+    assert [row["_id"] for row in warehouse.rows("flights")] == [f"k{n:06}" for n in range(20)]
