@@ -195,6 +195,7 @@ class App(Warehouses):
             lease_until=request.run_log.lease_until,
             now=self.now,
             approved=request.job.approved_at is not None,
+            rules=request.rules,
         )
 
     def open_export(self, request: SinkRequest, rules: SyncRules, connection: Connection) -> Export:

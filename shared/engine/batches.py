@@ -25,12 +25,27 @@ _encode = json.JSONEncoder(
 ).encode
 
 
+class MergedFields(NamedTuple):
+    """What of a record is sent after a merge with LinkHub's present one, which has `version`, and
+    the bases of its link once it is.
+    """
+
+    sent: Mapping[str, WireValue]
+    version: int
+    base: Mapping[str, WireValue]
+    external_base: Mapping[str, WireValue]
+
+
 class ReadyRecord(NamedTuple):
-    """A mapped record, its fields as canonical JSON, and the hash of entity and fields."""
+    """A mapped record, its fields as canonical JSON, and the hash of entity and fields.
+
+    After a merge `fields` are those of `merged`, and the hash is that of its external base.
+    """
 
     record: EntityRecord
     fields: str
     sent_hash: str
+    merged: MergedFields | None = None
 
     @property
     def key(self) -> RecordKey:
@@ -111,7 +126,7 @@ def prepare_batch(changes: Sequence[Change], mapper: RecordMapper) -> ReadyBatch
             problems += mapped
             failed += 1
         else:
-            upserts.append(_ready(mapped))
+            upserts.append(ready_record(mapped))
     return ReadyBatch(upserts=upserts, deletes=deletes, problems=problems, failed=failed)
 
 
@@ -135,7 +150,8 @@ def hash_fields(entity: str, fields: Mapping[str, WireValue]) -> str:
     return hashlib.sha256(f"{entity}\n{_encode(fields)}".encode()).hexdigest()
 
 
-def _ready(record: EntityRecord) -> ReadyRecord:
+def ready_record(record: EntityRecord) -> ReadyRecord:
+    """Return a mapped record ready to be sent whole."""
     fields = _encode(record.fields)
     digest = hashlib.sha256(f"{record.entity}\n{fields}".encode()).hexdigest()
     return ReadyRecord(record, fields, digest)

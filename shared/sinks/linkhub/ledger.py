@@ -56,6 +56,7 @@ class Ledger:
         self.place = ""
         self._written: dict[RecordKey, RecordLink] = {}
         self._seen: dict[RecordKey, RecordLink | None] = {}
+        self._acts: list[Callable[[UnitOfWork], None]] = []
         self._reads: dict[str, FullRead] = {}
         self._deleted: dict[str, int] = {}
 
@@ -129,6 +130,10 @@ class Ledger:
         """Keep a link, in place of the one its record had."""
         self._written[link.stream, link.external_id] = link
 
+    def also(self, act: Callable[[UnitOfWork], None]) -> None:
+        """Have something done in the transaction that stores what was put."""
+        self._acts.append(act)
+
     def is_put(self, record: RecordKey) -> bool:
         """Whether the record's link was put since the last save."""
         return record in self._written
@@ -150,6 +155,8 @@ class Ledger:
                 self._save_seen(uow, read)
                 data[_SEEN] = read.to_json()
             self._save_links(uow, read)
+            for act in self._acts:
+                act(uow)
             if self._keeps_checkpoints:
                 self._save_checkpoint(uow, scope, data, begins=begins)
             uow.commit()
@@ -162,6 +169,7 @@ class Ledger:
         """Drop what was put and seen and not saved."""
         self._written.clear()
         self._seen.clear()
+        self._acts.clear()
 
     def count_live(self) -> int:
         """Return how many records of the instance LinkHub had when the job began, or has made

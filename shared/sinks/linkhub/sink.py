@@ -7,7 +7,6 @@ the idempotency key makes LinkHub answer as it did the first time, so that even 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -24,19 +23,34 @@ from shared.domain.policies import Policies
 from shared.domain.tallies import Tally
 from shared.engine.batches import (
     ReadyRecord,
-    RecordKey,
     WritePlan,
     plan_batch,
     prepare_batch,
 )
-from shared.ports.sink import FinishResult, WriteResult
-from shared.sinks.linkhub.client import LinkHubClient, Rejection, UpsertInput, UpsertResult
+from shared.ports.sink import FinishResult, NoteStep, WriteResult
+from shared.sinks.linkhub.client import (
+    VERSION_CONFLICT,
+    LinkHubClient,
+)
 from shared.sinks.linkhub.guard import DeleteGuard
+from shared.sinks.linkhub.intents import (
+    by_entity,
+    delete_of,
+    failed_records,
+    input_of,
+    kept_places,
+    moves_of,
+    rejections_of,
+    upsert_of,
+)
 from shared.sinks.linkhub.journal import ChangeJournal, EntityKey, Intent
 from shared.sinks.linkhub.keys import KeyPlan, plan_keys, wanted_keys, without_refused
 from shared.sinks.linkhub.ledger import Ledger, Links
+from shared.sinks.linkhub.undo import TakeBack
 
 if TYPE_CHECKING:
+    from shared.domain.sync_rules import SyncRules
+    from shared.sinks.linkhub.merging import ImportMerger
     from shared.store.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
@@ -54,7 +68,8 @@ class LinkHubSink:
     as many records of the stream as the source counted did not see it. A truncate deletes nothing.
     More deletes than the instance's policies let pass raise ApprovalNeededError, before anything of
     their page is sent, unless the job is `approved`. Without `keeps_checkpoints` only links move:
-    what is written is no part of a read. Closing it closes `client`.
+    what is written is no part of a read. With `rules`, of a sync both ways, what people changed in
+    LinkHub is not written over. Closing it closes `client`.
     """
 
     batch_size = BATCH_SIZE
@@ -72,6 +87,7 @@ class LinkHubSink:
         now: Callable[[], datetime],
         approved: bool = False,
         keeps_checkpoints: bool = True,
+        rules: SyncRules | None = None,
     ) -> None:
         self._client = client
         self._instance_id = instance.id
@@ -96,6 +112,13 @@ class LinkHubSink:
             count_live=self._ledger.count_live,
         )
         self._writes = 0
+        self._merger: ImportMerger | None = None
+        if rules is not None:
+            from shared.sinks.linkhub.merging import ImportMerger
+
+            self._merger = ImportMerger(
+                client=client, ledger=self._ledger, instance=instance, rules=rules, now=now
+            )
 
     def load(self, scope: str) -> SavedCheckpoint | None:
         """Return the scope's checkpoint, None where it was never read."""
@@ -115,7 +138,7 @@ class LinkHubSink:
         del scope  # its place is in every idempotency key already
         batch = prepare_batch(changes, self._mapper)
         self._writes += 1
-        shown = [*(ready.key for ready in batch.upserts), *_failed(batch.problems)]
+        shown = [*(ready.key for ready in batch.upserts), *failed_records(batch.problems)]
         links = self._ledger.find_links([*shown, *batch.deletes])
         keys = plan_keys(batch, self._ledger.find_owners(wanted_keys(batch).values()))
         batch, refused = without_refused(batch, keys)
@@ -126,14 +149,34 @@ class LinkHubSink:
         unchanged = len(plan.known)
         failed = batch.failed + len(refused)
         tally = Tally(error=failed, success=unchanged, unchanged=unchanged)
-        upserts = [_upsert_of(ready, links.get(ready.key), keys) for ready in plan.new]
-        held = {intent.at for intent in upserts} | _kept(plan, links)
-        moves = _moves(upserts, held=held)
-        deletes = [_delete_of(link) for link in plan.gone]
+        if self._merger is None:
+            return WriteResult(
+                tally=tally + self._send(plan, links, keys, problems), problems=problems
+            )
+        for merged in self._merger.rounds(plan, links, changes):
+            problems += merged.problems
+            sent = self._send(merged.plan, merged.links, keys, problems, merged.outdated)
+            tally += merged.tally + sent
+        return WriteResult(tally=tally, problems=problems)
+
+    def _send(
+        self,
+        plan: WritePlan,
+        links: Links,
+        keys: KeyPlan,
+        problems: list[RecordProblem],
+        outdated: list[ReadyRecord] | None = None,
+    ) -> Tally:
+        """Carry a plan out; what changed in LinkHub since it was merged goes into `outdated`."""
+        upserts = [upsert_of(ready, links.get(ready.key), keys) for ready in plan.new]
+        held = {intent.at for intent in upserts} | kept_places(plan, links)
+        moves = moves_of(upserts, held=held)
+        deletes = [delete_of(link) for link in plan.gone]
         self._journal.write([*upserts, *moves, *(d for d in deletes if d.at not in held)])
-        tally += self._upsert(list(zip(plan.new, upserts, strict=True)), problems)
+        writes = list(zip(plan.new, upserts, strict=True))
+        tally = self._upsert(writes, problems, outdated)
         self._remove(move for move in moves if self._ledger.is_put(move.record))
-        return WriteResult(tally=tally + self._delete(deletes, held=held), problems=problems)
+        return tally + self._delete(deletes, held=held)
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
         """Keep the links of what was written, and the checkpoint, in one transaction."""
@@ -156,15 +199,31 @@ class LinkHubSink:
         }
         self._guard.check(sum(gone.values()), deleted=self._ledger.deleted)
         tally = Tally()
+        problems: list[RecordProblem] = []
         for stream in (stream for stream, count in gone.items() if count):
             for unseen in self._unseen(scope, stream):
-                deletes = [_delete_of(link) for link in unseen]
+                deletes = [delete_of(link) for link in unseen]
+                if self._merger is not None:
+                    spared = self._merger.without_edited(unseen)
+                    deletes = [delete_of(link) for link in spared.links]
+                    tally += spared.tally
+                    problems += spared.problems
                 self._journal.write(deletes)
                 tally += self._delete(deletes)
                 so_far = replace(saved, stage=Stage.READ, tally=saved.tally + tally)
                 self._ledger.save(scope, so_far)
         self._ledger.save(scope, replace(saved, tally=saved.tally + tally))
-        return FinishResult(tally=tally)
+        return FinishResult(tally=tally, problems=problems)
+
+    def take_back(self, target_job_id: str, *, note: NoteStep) -> Iterator[None]:
+        """Undo what a job wrote (see `shared.ports.sink.Reversible`)."""
+        back = TakeBack(
+            client=self._client,
+            ledger=self._ledger,
+            instance_id=self._instance_id,
+            job_id=self._job_id,
+        )
+        return back.steps(target_job_id, note=note)
 
     def close(self) -> None:
         """Forget what was not committed and close the client."""
@@ -182,22 +241,26 @@ class LinkHubSink:
             after = links[-1].external_id
 
     def _upsert(
-        self, writes: Sequence[tuple[ReadyRecord, Intent]], problems: list[RecordProblem]
+        self,
+        writes: Sequence[tuple[ReadyRecord, Intent]],
+        problems: list[RecordProblem],
+        outdated: list[ReadyRecord] | None,
     ) -> Tally:
         success = unchanged = error = 0
-        for entity, some in _by_entity(
-            (intent.entity, (ready, intent)) for ready, intent in writes
-        ):
+        for entity, some in by_entity((intent.entity, (ready, intent)) for ready, intent in writes):
             results = self._client.upsert(
                 entity,
                 source=self._instance_id,
-                inputs=[UpsertInput(intent.linkhub_key, ready.fields) for ready, intent in some],
+                inputs=[input_of(ready, intent) for ready, intent in some],
                 salt=f"{self._job_id}|{self._ledger.place}|{self._writes}",
             )
             for (ready, intent), result in zip(some, results, strict=True):
+                if outdated is not None and result.is_refused(VERSION_CONFLICT):
+                    outdated.append(ready)
+                    continue
                 if result.outcome == "rejected":
                     error += 1
-                    problems += _rejections(ready.key, result)
+                    problems += rejections_of(ready.key, result)
                     continue
                 success += 1
                 unchanged += result.outcome == "unchanged"
@@ -213,7 +276,8 @@ class LinkHubSink:
             external_id=ready.record.key,
             entity=ready.record.entity,
             linkhub_id=linkhub_id,
-            base=ready.record.fields,
+            base=ready.merged.base if ready.merged else ready.record.fields,
+            external_base=ready.merged.external_base if ready.merged else {},
             external_etag=old.external_etag if old else "",
             sent_hash=ready.sent_hash,
             linkhub_key=natural_key(ready.record.entity, ready.record.fields),
@@ -231,73 +295,7 @@ class LinkHubSink:
         return Tally(success=len(deletes), deleted=len(deletes))
 
     def _remove(self, intents: Iterable[Intent]) -> None:
-        for entity, some in _by_entity((intent.entity, intent) for intent in intents):
+        for entity, some in by_entity((intent.entity, intent) for intent in intents):
             keys = [intent.linkhub_key for intent in some]
             for _ in self._client.delete(entity, source=self._instance_id, external_keys=keys):
                 pass
-
-
-def _upsert_of(ready: ReadyRecord, link: RecordLink | None, keys: KeyPlan) -> Intent:
-    key = ready.linkhub_key
-    is_live = link is not None and link.deleted_at is None and link.key_at_linkhub == key
-    return Intent(
-        record=ready.key,
-        entity=ready.record.entity,
-        linkhub_key=key,
-        fields=ready.record.fields,
-        link=link,
-        exists=is_live or key in keys.owners,
-        sent_hash=ready.sent_hash,
-    )
-
-
-def _delete_of(link: RecordLink) -> Intent:
-    return Intent(
-        record=(link.stream, link.external_id),
-        entity=link.entity,
-        linkhub_key=link.key_at_linkhub,
-        fields=None,
-        link=link,
-        exists=True,
-    )
-
-
-def _kept(plan: WritePlan, links: Links) -> set[EntityKey]:
-    """Return the places of the records that stay as they are."""
-    kept = (links[ready.key] for ready in plan.known)
-    return {(link.entity, link.key_at_linkhub) for link in kept}
-
-
-def _moves(upserts: Sequence[Intent], *, held: Collection[EntityKey]) -> Sequence[Intent]:
-    """Return the deletes of what records leave behind that go to another key of their entity."""
-    return [
-        _delete_of(intent.link)
-        for intent in upserts
-        if intent.link is not None
-        and intent.link.deleted_at is None
-        and intent.link.entity == intent.entity
-        and (intent.entity, intent.link.key_at_linkhub) not in held
-    ]
-
-
-def _by_entity(pairs: Iterable[tuple[str, T]]) -> Iterable[tuple[str, list[T]]]:
-    groups: dict[str, list[T]] = defaultdict(list)
-    for entity, item in pairs:
-        groups[entity].append(item)
-    return groups.items()
-
-
-def _failed(problems: Iterable[RecordProblem]) -> Iterable[RecordKey]:
-    """Return the records that cannot be written: the source has them all the same."""
-    return dict.fromkeys((problem.stream, problem.key) for problem in problems)
-
-
-def _rejections(key: RecordKey, result: UpsertResult) -> Iterator[RecordProblem]:
-    stream, external_id = key
-    for rejection in result.rejections or (Rejection("", "", "It gave no reason."),):
-        yield RecordProblem(
-            stream=stream,
-            key=external_id,
-            field=rejection.field,
-            message=f"LinkHub rejected it: {rejection.message}",
-        )
