@@ -127,8 +127,9 @@ class Bench:
         mapper: RecordMapper | None = None,
         transport: httpx.BaseTransport | None = None,
         approved: bool = False,
+        begins: bool = True,
     ) -> LinkHubSink:
-        """Return the present run's sink; it has taken the scope."""
+        """Return the present run's sink; it has taken the scope unless it `begins` nothing."""
         sink = LinkHubSink(
             client=make_client(self.running, self.instance.profile_id, transport=transport),
             open_uow=self.open_uow,
@@ -141,6 +142,8 @@ class Bench:
             approved=approved,
         )
         self._sinks.append(sink)
+        if not begins:
+            return sink
         saved = sink.load("deals") or self.saved()
         if saved.job_id != self.job.id:  # as the engine goes on with what an earlier job left
             saved = replace(saved, job_id=self.job.id, tally=Tally())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint
 from shared.domain.reconciliation import TableCheck
 from shared.domain.tallies import Tally
+
+if TYPE_CHECKING:
+    from shared.store.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,23 @@ class Restorable(Protocol):
         aside. Called again for the same `undo_job_id` it changes nothing and tells the same.
         Raises PermanentError, naming why, where that job replaced no table that is live now (an
         incremental job, an older load) or a generation before it was not kept.
+        """
+
+
+NoteStep = Callable[["UnitOfWork", WriteResult], None]
+"""Called with what one step did, in the unit of work that settles it."""
+
+
+@runtime_checkable
+class Reversible(Protocol):
+    """A sink that writes down what it does, and can take it back."""
+
+    def take_back(self, target_job_id: str, *, note: NoteStep) -> Iterator[None]:
+        """Undo what a job wrote, wherever nobody changed it since, its checkpoints included.
+
+        Yields after each step, which is settled by then: whoever stops there goes on another time.
+        Done again it changes nothing. `note` is told how many records are as before (success), how
+        many were left (warning), and which.
         """
 
 
