@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 
+from local.sandbox.hubspot.histories import PERSON, Histories, Source
 from local.sandbox.hubspot.kinds import Kind
 from local.sandbox.hubspot.properties import PropertyBook
 from local.sandbox.hubspot.records import Record
@@ -27,6 +28,7 @@ class Book:
     ) -> None:
         self.kind = kind
         self.properties = PropertyBook(kind.properties)
+        self.histories = Histories(kind)
         self.version = 0
         self._on_change = on_change
         self._live: dict[int, Record] = {}
@@ -86,18 +88,20 @@ class Book:
         """Return the time a change made now carries: never before the one of an earlier change."""
         return max(time.time_ns() // 1_000_000, self._last_ms + 1)
 
-    def create(self, values: Mapping[str, str], *, at_ms: int) -> Record:
+    def create(self, values: Mapping[str, str], *, at_ms: int, source: Source = PERSON) -> Record:
         """Return a new record; its id is higher than every other."""
         record = Record(id=self._next_id, properties={}, created_ms=at_ms, modified_ms=at_ms)
         self._next_id += 1
         self._live[record.id] = record
         self._ids[False].append(record.id)
-        self._set(record, {**self.kind.on_create, **values}, at_ms)
+        self._set(record, {**self.kind.on_create, **values}, at_ms, source)
         return record
 
-    def update(self, record: Record, values: Mapping[str, str], *, at_ms: int) -> None:
+    def update(
+        self, record: Record, values: Mapping[str, str], *, at_ms: int, source: Source = PERSON
+    ) -> None:
         """Set the properties `values` of a live record, '' emptying one; {} only touches it."""
-        self._set(record, values, at_ms)
+        self._set(record, values, at_ms, source)
 
     def archive(self, record: Record, *, at_ms: int) -> None:
         """Move a live record to the archived ones; its unique values are free again."""
@@ -114,10 +118,11 @@ class Book:
         self._move(record.id, archived=False)
         for name in self._holders:
             self._claim(record, name)
-        self._set(record, {}, at_ms)
+        self._set(record, {}, at_ms, PERSON)
 
     def purge(self, record: Record) -> None:
         """Remove a record without a trace."""
+        self.histories.forget(record.id)
         for name in self._holders:
             self._release(record, name)
         for archived, records in ((False, self._live), (True, self._archived)):
@@ -130,7 +135,8 @@ class Book:
         self.version += 1
         self._on_change(ids)
 
-    def _set(self, record: Record, values: Mapping[str, str], at_ms: int) -> None:
+    def _set(self, record: Record, values: Mapping[str, str], at_ms: int, source: Source) -> None:
+        self.histories.note(record, values, at_ms=at_ms, source=source)
         for name, value in values.items():
             if name in self._holders:
                 self._release(record, name)

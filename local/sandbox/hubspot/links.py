@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from local.sandbox.hubspot.account import Account
+from local.sandbox.hubspot.histories import COMPUTED
 from local.sandbox.hubspot.kinds import COMPANIES, CONTACTS, DEALS, Kind
 from local.sandbox.hubspot.kinds.base import END_MS, odds
 from local.sandbox.hubspot.records import Record
@@ -108,7 +109,7 @@ class Links:
                 if record and (a, b) == (DEALS, CONTACTS):
                     count = str(len(self.of(a, record.id, b)))
                     if record.properties.get(_COUNTED) != count:
-                        book.update(record, {_COUNTED: count}, at_ms=at_ms)
+                        book.update(record, {_COUNTED: count}, at_ms=at_ms, source=COMPUTED)
             book.settle(ids)
 
     def _side(self, kind: Kind, other: Kind) -> _Side:

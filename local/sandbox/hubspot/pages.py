@@ -15,13 +15,17 @@ _MOST_WORDINGS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What one list asks for, however it was worded; `others` are associated types."""
+    """What one list asks for, however it was worded.
+
+    `others` are associated types, `histories` the properties whose histories are shown.
+    """
 
     address: str
     limit: int
     archived: bool
     names: tuple[str, ...]
     others: tuple[str, ...]
+    histories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from local.sandbox.hubspot.gate import (
     strings,
     whole,
 )
+from local.sandbox.hubspot.histories import MOST_RECORDS
 from local.sandbox.hubspot.kinds import Kind
 from local.sandbox.hubspot.links import TYPES, Links
 from local.sandbox.hubspot.pages import Form
@@ -36,6 +37,7 @@ from local.sandbox.hubspot.times import to_iso
 from local.sandbox.web import json_response
 
 READ = ("crm.objects.{kind}.read",)
+HISTORY = "propertiesWithHistory"
 MAX_BATCH = 100
 _MAX_LIST = 100
 _MAX_LINKED = 100
@@ -112,15 +114,22 @@ class Reads:
     def _read_form(self, request: Request, kind: Kind) -> Form:
         """Return what a list asks for; the same words need not be read again."""
         query = request.query_params
-        form = Form(
-            address=_address(request),
-            limit=whole(query, "limit", 10, low=1, high=_MAX_LIST),
-            archived=is_true(query, "archived"),
-            names=self._asked(kind, listed(request, "properties")),
-            others=tuple(other.name for other in _others(kind, listed(request, "associations"))),
-        )
+        limit = whole(query, "limit", 10, low=1, high=_MAX_LIST)
+        form = self._form(request, kind, limit=limit)
+        _check_histories(form.histories, limit)
         self._account.pages[kind.name].remember(_wording(request), form)
         return form
+
+    def _form(self, request: Request, kind: Kind, *, limit: int = 1) -> Form:
+        histories = self._known(kind, listed(request, HISTORY))
+        return Form(
+            address=_address(request),
+            limit=limit,
+            archived=is_true(request.query_params, "archived"),
+            names=self._asked(kind, (*listed(request, "properties"), *histories)),
+            others=tuple(other.name for other in _others(kind, listed(request, "associations"))),
+            histories=histories,
+        )
 
     def _render(
         self, request: Request, kind: Kind, form: Form, after: int, *, repeated: bool
@@ -128,8 +137,7 @@ class Reads:
         """Return a page of the list, and the highest of its ids, inf on the last one."""
         book = self._account.book(kind)
         page, more = book.page(after=after, limit=form.limit, archived=form.archived)
-        others = [kind_of(name) for name in form.others]
-        data: dict[str, Any] = {"results": self._shown(request, kind, page, form.names, others)}
+        data: dict[str, Any] = {"results": self._shown(request, kind, page, form)}
         if not more:
             return orjson.dumps(data), math.inf
         cursor = str(after if repeated else page[-1].id)
@@ -140,16 +148,27 @@ class Reads:
     def _asked(self, kind: Kind, names: Iterable[str]) -> tuple[str, ...]:
         return kind.asked(names, self._account.book(kind).properties.find)
 
-    def _shown(
-        self,
-        request: Request,
-        kind: Kind,
-        records: Sequence[Record],
-        names: Sequence[str],
-        others: Sequence[Kind],
-    ) -> Sequence[dict[str, Any]]:
-        """Return records with their associations to `others`, left out where there are none."""
+    def _known(self, kind: Kind, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of these properties there are; the others are silently ignored."""
+        return tuple(filter(self._account.book(kind).properties.find, dict.fromkeys(names)))
+
+    def _remembered(
+        self, kind: Kind, records: Sequence[Record], names: Sequence[str], histories: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Return records with the histories of these properties, where any are asked for."""
         shown = kind.to_json(records, names)
+        if histories:
+            known = self._account.book(kind).histories
+            for record, data in zip(records, shown, strict=True):
+                data[HISTORY] = known.of(record, histories)
+        return shown
+
+    def _shown(
+        self, request: Request, kind: Kind, records: Sequence[Record], form: Form
+    ) -> Sequence[dict[str, Any]]:
+        """Return records with their associations, left out where there are none."""
+        shown = self._remembered(kind, records, form.names, form.histories)
+        others = [kind_of(name) for name in form.others]
         if others:
             for record, data in zip(records, shown, strict=True):
                 linked = {
@@ -187,20 +206,16 @@ class Reads:
         """GET: one record, by its id or by the unique property `idProperty`."""
         headers = self._gate.admit(request, READ)
         kind = kind_of(request.path_params["kind"])
-        query = request.query_params
+        form = self._form(request, kind)
         record = find_record(
             self._account.book(kind),
             request.path_params["id"],
-            query.get("idProperty", ""),
-            archived=is_true(query, "archived"),
+            request.query_params.get("idProperty", ""),
+            archived=form.archived,
         )
         if record is None:
             raise not_found()
-        others = _others(kind, listed(request, "associations"))
-        names = self._asked(kind, listed(request, "properties"))
-        return json_response(
-            self._shown(request, kind, [record], names, others)[0], headers=headers
-        )
+        return json_response(self._shown(request, kind, [record], form)[0], headers=headers)
 
     async def search(self, request: Request) -> Response:
         """POST: the records that match, at most 10,000 of them within reach."""
@@ -248,7 +263,9 @@ class Reads:
         kind = kind_of(request.path_params["kind"])
         body = await read(request)
         inputs = inputs_of(body, MAX_BATCH)
-        names = self._asked(kind, strings(body, "properties"))
+        histories = self._known(kind, strings(body, HISTORY))
+        _check_histories(histories, len(inputs))
+        names = self._asked(kind, (*strings(body, "properties"), *histories))
         book = self._account.book(kind)
         archived = is_true(request.query_params, "archived")
         id_property = str(body.get("idProperty") or "")
@@ -266,8 +283,17 @@ class Reads:
         errors = [not_there(kind, missing)] if missing else []
         if fault and errors:
             errors[0]["category"] = fault.option("category", errors[0]["category"])
-        data = batch_body(kind.to_json(found, names), errors)
+        data = batch_body(self._remembered(kind, found, names, histories), errors)
         return json_response(data, 207 if missing else 200, headers=headers)
+
+
+def _check_histories(histories: Sequence[str], records: int) -> None:
+    """Raise the 400 of a call that asks the histories of more records than it may."""
+    if histories and records > MOST_RECORDS:
+        raise invalid(
+            f"The limit of {records} exceeds the maximum of {MOST_RECORDS} "
+            "when requesting properties with history."
+        )
 
 
 def _address(request: Request) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from local.sandbox.hubspot.account import Account
 from local.sandbox.hubspot.errors import HubSpotError, error_body
 from local.sandbox.hubspot.gate import Gate, inputs_of, kind_of, paths, read
+from local.sandbox.hubspot.histories import APP
 from local.sandbox.hubspot.kinds import Kind
 from local.sandbox.hubspot.links import Links
 from local.sandbox.hubspot.planning import TRACE, Plan, Planner, Wish, plan_alone, plan_batch
@@ -137,9 +138,9 @@ class Writes:
         for wish in wishes:
             record = wish.record
             if record is None:
-                record = book.create(wish.values, at_ms=at_ms)
+                record = book.create(wish.values, at_ms=at_ms, source=APP)
             else:
-                book.update(record, wish.values, at_ms=at_ms)
+                book.update(record, wish.values, at_ms=at_ms, source=APP)
             records.append(record)
         book.settle([record.id for record in records])
         for wish, record in zip(wishes, records, strict=True):
