@@ -28,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 CLIENT = "linkhub-integrator-1.0.0"
 """`<name>-<semantic version>`: a version of two numbers is refused (`crates/common/version.rs`)."""
-MAX_BODY = 256 * 1024 * 1024
-"""Bytes of an answer. A data sync's page aims at 64 MiB but never splits a transaction."""
 _KNOWN_TYPES = {"_id": FieldType.STRING, "_creationTime": FieldType.FLOAT}
 _NO_SYNC = (NotOfferedError, NotAllowedError)
 
@@ -52,7 +50,6 @@ def open_connection(request: ConnectRequest) -> ConvexConnection:
         headers={"Convex-Client": CLIENT},
         secrets=(deployment.key, deployment.key.partition("|")[2]),
         classify=_classify,
-        max_body=MAX_BODY,
     )
     return ConvexConnection(deployment=deployment, client=client, request=request)
 
@@ -69,7 +66,12 @@ class ConvexConnection:
         self._deployment = deployment
         self._client = client
         self._exports = ExportApi(client, sleep=request.sleep)
-        self._syncs = DataSyncApi(client, wanted=request.selection)
+        self._syncs = DataSyncApi(
+            client,
+            wanted=request.selection,
+            work_dir=request.work_dir,
+            sleep=request.sleep,
+        )
         self._by_sync = SyncSource(self._syncs, wanted=request.selection)
         self._by_snapshot = SnapshotSource(
             url=deployment.url,

@@ -7,15 +7,16 @@ times, in a page and over pages, each later one newer; cursors cannot be read an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from adapters.convex.answers import AnswerApi, Part
 from adapters.convex.pages import Selection
-from adapters.convex.values import MARK, decode_document
+from adapters.convex.values import decode_document
 from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
 from shared.errors import AuthError, PermanentError, SyncError
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 RIGHT = "deployment:data:view"
 _PATH = "/api/v1/data/sync"
 _TEST_PATH = "/api/test_streaming_export_connection"
-_TIMEOUT = 120.0
-"""Seconds: Convex looks through much of its log for a page that has little in it."""
 
 
 class NotOfferedError(PermanentError):
@@ -43,10 +42,11 @@ class CursorLostError(PermanentError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPage:
-    """A page as the engine wants it: truncates first. `size` in bytes of JSON.
+class SyncPart:
+    """A page, or some of one, as the engine wants it: truncates first. `size` in bytes of JSON.
 
-    `is_last`: everything up to a moment just past is in.
+    The last part of a page has the `cursor` after it; the others '', and nothing may be kept of
+    them without the last one. `is_last`: everything up to a moment just past is in with it.
     """
 
     changes: Sequence[Change]
@@ -62,8 +62,16 @@ class DataSyncApi:
     versions of the older streaming calls sent the rows of all tables.
     """
 
-    def __init__(self, client: HttpClient, *, wanted: Selection) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        *,
+        wanted: Selection,
+        work_dir: Path,
+        sleep: Callable[[float], None],
+    ) -> None:
         self._client = client
+        self._answers = AnswerApi(client, work_dir=work_dir, sleep=sleep)
         self._wanted = wanted
         self._selection = selection_of(wanted)
         self._keep = {
@@ -77,31 +85,37 @@ class DataSyncApi:
         """
         self._client.get_json(_TEST_PATH)
 
-    def page(self, cursor: str | None) -> SyncPage:
-        """Return the page after `cursor`, None for the first one.
+    def page(self, cursor: str | None) -> Generator[SyncPart]:
+        """Yield the page after `cursor`, None for the first one, in parts: a small one is one.
 
-        Raise NotOfferedError, NotAllowedError, and CursorLostError for a cursor past its time.
+        Raise NotOfferedError, NotAllowedError, and CursorLostError for a cursor past its time, all
+        before the first part.
         """
         asked: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         if self._selection is not None:
             asked["selection"] = self._selection
-        answer, size, is_marked = self._client.request_json(
-            "POST", _PATH, json=asked, repeatable=True, decode=_decode, timeout=_TIMEOUT
-        )
-        try:
-            return self._read(answer, size=size, is_marked=is_marked)
-        except (LookupError, TypeError, AttributeError) as error:
-            raise PermanentError(
-                f"Convex answered a data sync in a form that is not known ({type(error).__name__}: "
-                f"{str(error)[:80]!a}): choose the source `snapshot` for this connection."
-            ) from None
+        with closing(self._answers.post(_PATH, json=asked)) as parts:
+            status = None
+            for part in parts:
+                try:
+                    status = part.said.get("status", status)
+                    yield self._read(part, status)
+                except (LookupError, TypeError, AttributeError) as error:
+                    raise PermanentError(
+                        "Convex answered a data sync in a form that is not known "
+                        f"({type(error).__name__}: {str(error)[:80]!a}): choose the source "
+                        "`snapshot` for this connection."
+                    ) from None
 
-    def _read(self, answer: Mapping[str, Any], *, size: int, is_marked: bool) -> SyncPage:
-        begun = [self._stream(told["component"], told["table"]) for told in answer["truncates"]]
+    def _read(self, part: Part, status: Any) -> SyncPart:
+        said = part.said
+        begun = [
+            self._stream(told["component"], told["table"]) for told in said.get("truncates", ())
+        ]
         truncates = [Truncate(stream, repeats=True) for stream in begun if stream is not None]
         changes: list[Change] = [*truncates]
         problems: list[RecordProblem] = []
-        for told in answer["values"]:
+        for told in said["values"]:
             stream = self._stream(told["component"], told["table"])
             if stream is None:
                 continue
@@ -113,20 +127,20 @@ class DataSyncApi:
             keep = self._keep.get(stream)
             if keep is not None:
                 document = {name: document[name] for name in keep if name in document}
-            if is_marked:
+            if part.is_marked:
                 try:
                     decode_document(document)
                 except ValueError as error:
                     problems.append(_unreadable(stream, key, error))
                     continue
             changes.append(Upsert(stream, key, document))
-        return SyncPage(
+        return SyncPart(
             changes=changes,
             problems=problems,
             begun=[truncate.stream for truncate in truncates],
-            cursor=_text(answer["pagination"]["nextCursor"]),
-            is_last=answer["status"]["type"] == "upToDate",
-            size=size,
+            cursor=_text(said["pagination"]["nextCursor"]) if part.is_end else "",
+            is_last=part.is_end and status["type"] == "upToDate",
+            size=part.size,
         )
 
     def _stream(self, component: str, table: str) -> str | None:
@@ -169,11 +183,6 @@ def classify(failure: Failure, text: str) -> SyncError | None:
             f"{text} Connect again with a deploy key that has the right {RIGHT}."
         )
     return None
-
-
-def _decode(body: bytes) -> tuple[Any, int, bool]:
-    """Return the answer, its bytes, and whether encoded values are in it."""
-    return orjson.loads(body), len(body), MARK in body
 
 
 def _unreadable(stream: str, key: str, error: ValueError) -> RecordProblem:

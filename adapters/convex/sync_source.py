@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from typing import Any
 
 from adapters.convex.data_sync import CursorLostError, DataSyncApi
@@ -20,8 +21,9 @@ KEY = "sync"
 
 
 class SyncSource:
-    """Each answer becomes one page, never less: a cursor that was asked again answers for a later
-    moment, when what was written of the page before may have gone without a trace.
+    """Each answer counts as one page, never less: a cursor that was asked again answers for a later
+    moment, when what was written of the page before may have gone without a trace. A large one
+    comes in parts that count together.
     """
 
     def __init__(self, api: DataSyncApi, *, wanted: Selection) -> None:
@@ -50,26 +52,37 @@ class SyncSource:
         if cursor is None:
             missing = frozenset(self._wanted)
         while True:
-            page = self._api.page(cursor)
-            missing -= set(page.begun)
-            if page.is_last:
+            before = cursor
+            with closing(self._api.page(before)) as parts:
+                for part in parts:
+                    missing -= set(part.begun)
+                    if part.cursor:
+                        break
+                    yield Page(
+                        changes=part.changes,
+                        checkpoint=Checkpoint(resume=dict(position)),
+                        problems=part.problems,
+                        size=part.size,
+                        is_part=True,
+                    )
+            cursor = part.cursor
+            if part.is_last:
                 yield Page(
-                    changes=page.changes,
-                    checkpoint=Checkpoint(watermark={KEY: page.cursor}),
-                    problems=[*page.problems, *map(missing_table, sorted(missing))],
-                    size=page.size,
+                    changes=part.changes,
+                    checkpoint=Checkpoint(watermark={KEY: cursor}),
+                    problems=[*part.problems, *map(missing_table, sorted(missing))],
+                    size=part.size,
                 )
                 return
-            if page.cursor == cursor:
+            if cursor == before:
                 raise PermanentError(
                     "Convex gives the same cursor again without being at the end: its data sync "
                     "cannot be read. Choose the source `snapshot` for this connection."
                 )
-            cursor = page.cursor
-            resume = {KEY: cursor, **({"missing": sorted(missing)} if missing else {})}
+            position = {KEY: cursor, **({"missing": sorted(missing)} if missing else {})}
             yield Page(
-                changes=page.changes,
-                checkpoint=Checkpoint(resume=resume),
-                problems=page.problems,
-                size=page.size,
+                changes=part.changes,
+                checkpoint=Checkpoint(resume=dict(position)),
+                problems=part.problems,
+                size=part.size,
             )

@@ -68,6 +68,10 @@ class Page:
 
     A page without changes says only how far the source is, while it waits for something: a run may
     stop there and another one go on.
+
+    `is_part`: what the source answered at once goes on in the next page and cannot be asked for
+    again as it is, so nothing of it may count before the first page that is no part; `checkpoint`
+    is where it began.
     """
 
     changes: Sequence[Change]
@@ -75,3 +79,4 @@ class Page:
     totals: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[RecordProblem] = ()
     size: int = 0
+    is_part: bool = False

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from shared.domain.changes import Page
 
-JOINED_BYTES = 8 * 1024 * 1024
+JOINED_BYTES = 4 * 1024 * 1024
 """Bytes of JSON beyond which pages are not joined, so that memory stays bounded."""
 
 _POLL_SECONDS = 0.2
@@ -23,12 +23,15 @@ def coalesce(pages: Iterable[Page], size: int) -> Generator[Page]:
     A joined page has the checkpoint of its last part. Pages of large records are joined up to
     JOINED_BYTES only, and a page without changes, which says that a source is waiting, is not
     held back. What was read before an error is yielded before the error is raised, so nothing read
-    is read again for nothing.
+    is read again for nothing; nor is a page that can count joined with a part after it.
     """
     waiting: list[Page] = []
     count = held = 0
     try:
         for page in pages:
+            if page.is_part and waiting and not waiting[-1].is_part:
+                yield _joined(waiting)
+                waiting, count, held = [], 0, 0
             waiting.append(page)
             count += len(page.changes)
             held += page.size
@@ -55,6 +58,7 @@ def _joined(pages: list[Page]) -> Page:
         totals=totals,
         problems=[problem for page in pages for problem in page.problems],
         size=sum(page.size for page in pages),
+        is_part=pages[-1].is_part,
     )
 
 

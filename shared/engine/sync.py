@@ -7,7 +7,8 @@ The loop every sync goes through, whatever the provider and wherever the changes
         for each page (the next one is fetched meanwhile)
             write      records leave for LinkHub or the warehouse's open transaction
             record     counts and problems go to the log; the lease is renewed
-            commit     rows and checkpoint count from here on, together
+            commit     rows and checkpoint count from here on, together (a large answer of a
+                       source comes as several pages, and the last of them commits)
         the sink settles the scope (a full load is checked and swapped in)
 
 A crash at any line repeats one page and loses none: `write` is idempotent or rolled back,
@@ -137,16 +138,19 @@ class _Run:
                 self._source.read(scope, starting_point(saved)), size=self._sink.batch_size
             )
 
-        last = saved
+        counts = last = saved
         with prefetched(pages) as fetched:
             for page in fetched:
                 last, asked_to_cancel = self._settle(scope, page, last)
-                if last.stage is Stage.READ:
-                    return last, Ending.COMPLETED
+                if not page.is_part:
+                    counts = last
+                if counts.stage is Stage.READ:
+                    return counts, Ending.COMPLETED
                 if asked_to_cancel or self._is_stopping():
-                    return last, Ending.CANCELLED
-                if out_of_time():
-                    return last, Ending.PAUSED
+                    self._tallies[scope] = counts.tally
+                    return counts, Ending.CANCELLED
+                if out_of_time() and not page.is_part:
+                    return counts, Ending.PAUSED
         raise PermanentError(
             f"The source of scope {scope!r} ended without a last page: its adapter is broken."
         )
@@ -154,7 +158,10 @@ class _Run:
     def _settle(
         self, scope: str, page: Page, saved: SavedCheckpoint
     ) -> tuple[SavedCheckpoint, bool]:
-        """Write one page and move the checkpoint; return it and whether a cancel was asked."""
+        """Write one page and move the checkpoint; return it and whether a cancel was asked.
+
+        A part of an answer moves only the counts: its rows count with the first page that is none.
+        """
         written = self._sink.write(scope, page.changes)
         tally = saved.tally + written.tally + _unreadable(page.problems)
         self._tallies[scope] = tally
@@ -167,13 +174,14 @@ class _Run:
                 "the mapping or the records and sync again."
             )
         moved = saved.moved(
-            checkpoint=page.checkpoint,
-            stage=Stage.READ if page.checkpoint.resume is None else Stage.READING,
+            checkpoint=saved.checkpoint if page.is_part else page.checkpoint,
+            stage=Stage.READING if page.checkpoint.resume is not None else Stage.READ,
             tally=tally,
             totals=page.totals,
             unread={problem.stream for problem in page.problems if problem.severity == "error"},
         )
-        self._sink.commit(scope, moved)
+        if not page.is_part:
+            self._sink.commit(scope, moved)
         return moved, asked_to_cancel
 
     def _finish(self, scope: str, saved: SavedCheckpoint) -> FinishResult:
