@@ -22,8 +22,11 @@ from shared.domain.policies import ConflictPolicy, Policies
 from shared.domain.providers import Direction
 from shared.ports.provider import Connection, ConnectRequest, Credentials, ProviderDefinition
 from shared.services.connections import Connector
-from shared.services.runs import run_job
+from shared.services.runs import RunPorts, run_job
 from shared.settings import Settings
+from shared.sinks.linkhub import LinkHubClient
+from shared.store.database import Database
+from shared.store.unit_of_work import UnitOfWork
 from tests.http_kit import Sleeps
 from tests.linkhub_kit import make_client
 from tests.planner_kit import TOKEN, FakeGraph
@@ -66,11 +69,11 @@ class BothWays:
                 self.instance.id, PROVIDER.default_mappings, now=self.world.clock()
             )
             uow.commit()
-        entry = running.directory["linkhub"]
-        self.app = App(Settings(linkhub_api_url=entry["url"], linkhub_api_key=entry["key"]))
-        self.app.__dict__["database"] = database
-        self.app.now = self.world.clock
         self.cut: Callable[[str], None] = lambda _step: None
+        """Called with each step that leaves a trace, before and after it is done."""
+        self.graph.meddle = lambda request: self._step("ask", request)
+        self.graph.lose = self._lose
+        self.app = _App(self, database)
         self.client = make_client(running, profile_id)
 
     def close(self) -> None:
@@ -80,14 +83,29 @@ class BothWays:
     def sync(self, job: Job | None = None) -> SyncLog:
         """Run a job to its end and return its log."""
         chosen = job or self.world.add_job(self.instance)
-        ports = replace(
+        run_job(chosen.id, ports=self.ports())
+        return self.world.log(chosen.id)
+
+    def ports(self) -> RunPorts:
+        """Return what a run is handed."""
+        return replace(
             self.world.ports,
+            open_uow=self.app.open_uow,
             connector=Connector(find_provider=self._find, work_dir=self.world.work_dir),
             open_sink=self.app.open_sink,
             open_export=self.app.open_export,
         )
-        run_job(chosen.id, ports=ports)
-        return self.world.log(chosen.id)
+
+    def _step(self, when: str, request: httpx.Request) -> None:
+        """Cut before or after a request that writes."""
+        is_batch = "$batch" in request.url.path
+        if request.method != "GET" and not is_batch and "_planner" not in request.url.path:
+            self.cut(f"{when} {request.method} {request.url.path.split('/')[-1]}")
+
+    def _lose(self, request: httpx.Request) -> bool:
+        """Cut after a request that writes; no answer is lost else."""
+        self._step("answer", request)
+        return False
 
     def _find(self, _slug: str) -> ProviderDefinition:
         return replace(PROVIDER, connect=self._connect)
@@ -172,6 +190,55 @@ class BothWays:
             )
 
 
+class _Cutting(httpx.HTTPTransport):
+    """Sends to the sandbox; writes can be cut off before and after."""
+
+    def __init__(self, pair: BothWays) -> None:
+        super().__init__()
+        self._pair = pair
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        call = request.url.path.split("/")[-1]
+        if call not in {"upsert", "delete"}:
+            return super().handle_request(request)
+        self._pair.cut(f"ask {call}")
+        response = super().handle_request(request)
+        response.read()
+        self._pair.cut(f"answer {call}")
+        return response
+
+
+class _App(App):
+    """The product as it is wired, over the test's database and clock."""
+
+    def __init__(self, pair: BothWays, database: Database) -> None:
+        entry = pair.running.directory["linkhub"]
+        super().__init__(Settings(linkhub_api_url=entry["url"], linkhub_api_key=entry["key"]))
+        self.__dict__["database"] = database
+        self.now = pair.world.clock
+        self._pair = pair
+
+    @contextmanager
+    def open_uow(self, *, read_only: bool = False) -> Iterator[UnitOfWork]:
+        """Open a unit of work whose commit can be cut off before and after."""
+        with self.database.open_uow(read_only=read_only) as uow:
+            commit = uow.commit
+
+            def cut() -> None:
+                self._pair.cut("commit")
+                commit()
+                self._pair.cut("committed")
+
+            uow.__dict__["commit"] = cut
+            yield uow
+
+    def _linkhub_client(
+        self, profile_id: str, *, sleep: Callable[[float], None], interactive: bool = False
+    ) -> LinkHubClient:
+        transport = _Cutting(self._pair)
+        return make_client(self._pair.running, profile_id, sleep=sleep, transport=transport)
+
+
 @contextmanager
 def both_ways(folder: Path, running: Running, **values: Any) -> Iterator[BothWays]:
     made = BothWays(folder, running, **values)
@@ -179,16 +246,3 @@ def both_ways(folder: Path, running: Running, **values: Any) -> Iterator[BothWay
         yield made
     finally:
         made.close()
-
-
-def lose_answers(graph: FakeGraph, method: str, *, count: int = 1) -> None:
-    """Have the next answers to requests of a method be lost on their way."""
-    left = [count]
-
-    def lose(request: httpx.Request) -> bool:
-        if request.method != method or not left[0] or "$batch" in request.url.path:
-            return False
-        left[0] -= 1
-        return True
-
-    graph.lose = lose

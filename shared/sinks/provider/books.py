@@ -20,6 +20,7 @@ from shared.domain.conflicts import Conflict, ConflictStatus
 from shared.domain.links import RecordLink
 from shared.domain.providers import Direction
 from shared.errors import LeaseLostError
+from shared.sinks.linkhub.conflicts import by_link
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -135,8 +136,8 @@ class Books:
             ids = [link.id for link in links.values()]
             return Found(
                 links=links,
-                settled=_by_link(uow.conflicts.settled_for(self._instance_id, ids)),
-                open=_by_link(uow.conflicts.open_for(self._instance_id, ids)),
+                settled=by_link(uow.conflicts.settled_for(self._instance_id, ids)),
+                open=by_link(uow.conflicts.open_for(self._instance_id, ids)),
             )
 
     def count_live(self) -> int:
@@ -219,10 +220,3 @@ class Books:
         with self._open_uow() as uow:
             uow.jobs.renew_lease(self._job_id, self._run_id, until=self._lease_until())
             yield uow
-
-
-def _by_link(found: Iterable[Conflict]) -> Mapping[str, Sequence[Conflict]]:
-    groups: dict[str, list[Conflict]] = defaultdict(list)
-    for conflict in found:
-        groups[conflict.record_link_id].append(conflict)
-    return groups

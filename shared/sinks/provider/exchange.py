@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.changes import Delete, RecordProblem, Upsert
 from shared.domain.choices import Choices, choices_of
 from shared.domain.conflicts import Conflict
-from shared.domain.conversions import is_empty, read_instant
 from shared.domain.fields import Field
 from shared.domain.links import RecordLink
 from shared.domain.merge import (
@@ -26,10 +24,8 @@ from shared.domain.merge import (
 from shared.domain.policies import ConflictPolicy
 from shared.domain.sync_rules import SyncRules
 from shared.domain.tallies import Tally
-from shared.errors import RecordError
+from shared.sinks.linkhub.conflicts import read_time, warnings_of
 from shared.sinks.provider.books import Creation
-
-_IN_CONFLICT = "It was changed on both sides: settle the conflict to say whose value stays."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,10 +107,10 @@ class Exchange:
             linkhub=self.fields,
             base=base,
             external_base=external_base,
-            external_changed_at=_instant(
+            external_changed_at=read_time(
                 (external or {}).get(rules.changed_at.get(self.stream, ""))
             ),
-            linkhub_changed_at=_instant((self.present or {}).get("updatedAt")),
+            linkhub_changed_at=read_time((self.present or {}).get("updatedAt")),
         )
         merged = merge(sides, replace(terms, choices=self.choices.sides))
         if not rules.imports:
@@ -196,10 +192,7 @@ class Exchange:
         self.fate = merged.fate
         self.base, self.external_base = merged.base, merged.external_base
         self.conflicts = merged.conflicts
-        fields = {conflict.field for conflict in merged.conflicts}
-        self.problems += [
-            self.problem(_IN_CONFLICT, field=name, severity="warning") for name in sorted(fields)
-        ]
+        self.problems += warnings_of(self.stream, self.key, merged.conflicts)
         if merged.fate is Fate.CREATE_EXTERNAL:
             self._export_all(merged.to_external, rules)
         elif merged.fate is Fate.DELETE_EXTERNAL:
@@ -257,12 +250,3 @@ def _without_import(merged: Merge, sides: Sides) -> Merge:
             **{name: sides.external_base.get(name) for name in merged.to_linkhub},
         },
     )
-
-
-def _instant(value: Any) -> datetime | None:
-    if is_empty(value):
-        return None
-    try:
-        return read_instant(value, UTC)
-    except RecordError:
-        return None

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.changes import Change, Delete, Truncate, Upsert
 from shared.domain.checkpoints import SavedCheckpoint
-from shared.domain.conflicts import Conflict
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
 from shared.domain.links import RecordLink, check_external_id, natural_key, plain_key
@@ -31,6 +30,7 @@ from shared.errors import RecordError
 from shared.ports.provider import Connection, PushResult
 from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.linkhub.client import NATIVE, LinkHubClient
+from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.provider.books import Books, Creation, Found
 from shared.sinks.provider.exchange import Exchange
@@ -79,6 +79,8 @@ class ProviderSink:
             lease_until=lease_until,
             now=now,
         )
+        self._recovered: dict[str, list[Exchange]] = {}
+        """What is counted with the scope's first page."""
         self._guard = DeleteGuard(
             percent=Policies.from_json(instance.policies).delete_approval_percent,
             approved=approved,
@@ -111,6 +113,7 @@ class ProviderSink:
             self._carry_out(scope, exchanges)
             self._keep(scope, exchanges)
             self.books.save(scope, None)
+            self._recovered[scope] = exchanges
 
     def load(self, scope: str) -> SavedCheckpoint | None:
         """Return the scope's checkpoint, None where it was never exported."""
@@ -142,9 +145,10 @@ class ProviderSink:
         self._guard.check(deletes, deleted=sum(self.books.deleted.values()))
         self._carry_out(scope, exchanges)
         self._keep(scope, exchanges)
+        counted = [*self._recovered.pop(scope, ()), *exchanges]
         return WriteResult(
-            tally=sum((each.tally() for each in exchanges), Tally()),
-            problems=[problem for each in exchanges for problem in each.problems],
+            tally=sum((each.tally() for each in counted), Tally()),
+            problems=[problem for each in counted for problem in each.problems],
         )
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
@@ -244,7 +248,7 @@ class ProviderSink:
             self.books.put_link(link)
             asked = {conflict.field for conflict in each.conflicts}
             self.books.put_conflicts(
-                (self._conflict(each, link, name) for name in asked),
+                conflicts_of(self._instance, link, each.conflicts, now=self._now()),
                 done=each.choices.carried_out,
                 obsolete=[
                     *each.choices.moot,
@@ -279,22 +283,6 @@ class ProviderSink:
             deleted_at=now if is_gone else None,
             created_at=old.created_at if old and is_same else now,
             updated_at=now,
-        )
-
-    def _conflict(self, each: Exchange, link: RecordLink, name: str) -> Conflict:
-        (found,) = (conflict for conflict in each.conflicts if conflict.field == name)
-        return Conflict(
-            id=new_id(),
-            instance_id=self._instance.id,
-            profile_id=self._instance.profile_id,
-            provider=self._instance.provider,
-            record_link_id=link.id,
-            field=name,
-            external_value=found.external,
-            linkhub_value=found.linkhub,
-            base_value=found.base,
-            created_at=self._now(),
-            updated_at=self._now(),
         )
 
 
