@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.domain.fields import Field as DomainField
     from shared.domain.linkhub import Entity as DomainEntity
     from shared.domain.providers import Stream as DomainStream
+    from shared.domain.reverse_mapping import ImportOnly
     from shared.domain.suggestions import Suggestion as DomainSuggestion
     from shared.services.previews import Preview as MadePreview
     from shared.services.previews import PreviewRecord as MadeRecord
@@ -193,17 +194,41 @@ class PreviewRecord(Wire):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOnlyRule(Wire):
+    """A rule by which nothing travels to the provider, and why."""
+
+    stream: str
+    external_field: str
+    field: str
+    reason: str
+
+    @classmethod
+    def of(cls, rule: ImportOnly) -> Self:
+        """Return the rule as callers see it."""
+        return cls.like(rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(Wire):
-    """The first records of a stream and what would become of them; nothing was written."""
+    """The first records of a stream and what would become of them; nothing was written.
+
+    `importOnly`: the rules, of all streams, that an export leaves out; [] for a provider that is
+    import only anyway.
+    """
 
     stream: str
     entity: str
     records: list[PreviewRecord]
+    import_only: list[ImportOnlyRule]
 
     @classmethod
     def of(cls, preview: MadePreview) -> Self:
         """Return the preview as callers see it."""
-        return cls.like(preview, records=[PreviewRecord.of(one) for one in preview.records])
+        return cls.like(
+            preview,
+            records=[PreviewRecord.of(one) for one in preview.records],
+            import_only=[ImportOnlyRule.of(rule) for rule in preview.import_only],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
