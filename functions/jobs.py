@@ -1,4 +1,4 @@
-"""Syncs: start, list, read, cancel; approve or reject what one asks."""
+"""Syncs: start, list, read, cancel, retry, undo; approve or reject what one asks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functions.bootstrap import app
 from functions.http_support import endpoint
 from shared.domain.paging import ListQuery
 from shared.domain.profiles import Caller
-from shared.services import approvals, jobs
+from shared.services import approvals, jobs, reruns
 
 bp = func.Blueprint()
 
@@ -77,4 +77,24 @@ def approve_job(job_id: str, caller: Caller) -> schemas.Job:
 def reject_job(job_id: str, caller: Caller) -> schemas.Job:
     """Cancel a job that waits for an approval: it does nothing more."""
     job = approvals.reject_job(job_id, caller=caller, open_uow=app().open_uow, now=app().now)
+    return schemas.Job.of(job)
+
+
+@bp.route("api/v1/jobs/{job_id}/retry", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint(status=202)
+def retry_job(job_id: str, caller: Caller) -> schemas.Job:
+    """Run what went wrong again, as a job of its own."""
+    job = reruns.retry_job(
+        job_id, caller=caller, open_uow=app().open_uow, queue=app().queue, now=app().now
+    )
+    return schemas.Job.of(job)
+
+
+@bp.route("api/v1/jobs/{job_id}/undo", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@endpoint(status=202)
+def undo_job(job_id: str, caller: Caller) -> schemas.Job:
+    """Take a sync back, wherever nobody changed since what it wrote."""
+    job = reruns.request_undo(
+        job_id, caller=caller, open_uow=app().open_uow, queue=app().queue, now=app().now
+    )
     return schemas.Job.of(job)

@@ -195,6 +195,7 @@ class App(Warehouses):
             lease_until=request.run_log.lease_until,
             now=self.now,
             approved=request.job.approved_at is not None,
+            keeps_checkpoints=not request.job.target_record_id,
             rules=request.rules,
         )
 

@@ -152,6 +152,7 @@ FIELDS: Final[Mapping[str, Any]] = {
     "approvedAt": None,
     "targetJobId": "",
     "targetRecordId": "",
+    "targetRecordId": "",
     "startedAt": _BEGAN,
     "finishedAt": _ENDED,
     "errorClass": "",

@@ -80,6 +80,7 @@ class Job(Wire):
     cancel_requested_at: datetime | None
     approved_at: datetime | None
     target_job_id: str
+    target_record_id: str
     started_at: datetime | None
     finished_at: datetime | None
     error_class: str

@@ -127,6 +127,8 @@ def replay_dead_letter(
                 kind=old.kind,
                 mode=old.mode,
                 trigger=JobTrigger.REPLAY,
+                target_job_id=old.target_job_id,
+                target_record_id=old.target_record_id,
                 created_at=moment,
                 updated_at=moment,
             )
@@ -166,7 +168,7 @@ def _give_up(uow: UnitOfWork, job: Job, moment: datetime) -> None:
             duration_ms=elapsed_ms(job, moment),
             now=moment,
         )
-    if job.kind is not JobKind.SYNC:
+    if job.kind is not JobKind.SYNC or job.target_record_id:
         return
     state = uow.instances.get_state(job.instance_id)
     uow.instances.save_state(

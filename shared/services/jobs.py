@@ -6,7 +6,7 @@ import logging
 
 from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
-from shared.domain.instances import InstanceStatus, SetupStep, StatusReason
+from shared.domain.instances import Instance, InstanceStatus, SetupStep, StatusReason
 from shared.domain.jobs import Job, JobKind, JobTrigger, SyncLog
 from shared.domain.paging import ListQuery, Slice
 from shared.domain.profiles import Caller
@@ -34,14 +34,10 @@ def request_sync(
     with open_uow() as uow:
         profile = require_profile(uow, caller)
         instance = uow.instances.get(instance_id, profile_id=profile.id)
-        require_step(instance.setup_step, SetupStep.COMPLETED)
-        if instance.status is InstanceStatus.PAUSED:
-            raise ConflictError(f"{instance.name} is paused: resume it first.")
-        if instance.status_reason == StatusReason.NEEDS_RECONNECT:
-            raise ConflictError(f"{instance.name} must be connected again first.")
+        require_syncable(instance)
         job = uow.jobs.find_open(instance.id)
-        if job is not None and job.kind is JobKind.DISCOVER:
-            raise ConflictError(f"{instance.name} is being looked at right now: try again soon.")
+        if job is not None and (job.kind is not JobKind.SYNC or job.target_record_id):
+            raise ConflictError(f"{instance.name} is busy with another job: try again soon.")
         if job is None:
             job = Job(
                 id=new_id(),
@@ -70,6 +66,15 @@ def request_sync(
     if job.enqueued_at is None:
         enqueue(job, open_uow=open_uow, queue=queue, now=now)
     return job
+
+
+def require_syncable(instance: Instance) -> None:
+    """Raise ConflictError, saying what to do first, where an instance cannot sync."""
+    require_step(instance.setup_step, SetupStep.COMPLETED)
+    if instance.status is InstanceStatus.PAUSED:
+        raise ConflictError(f"{instance.name} is paused: resume it first.")
+    if instance.status_reason == StatusReason.NEEDS_RECONNECT:
+        raise ConflictError(f"{instance.name} must be connected again first.")
 
 
 def _open_job(instance_id: str, *, open_uow: OpenUow) -> Job:

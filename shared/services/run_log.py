@@ -61,6 +61,15 @@ class SqlRunLog:
             uow.commit()
         return job.cancel_requested_at is not None
 
+    def note(self, uow: UnitOfWork, tally: Tally | None, problems: Sequence[RecordProblem]) -> None:
+        """Set the counts (None: leave them) and add problems in a unit of work of the caller's."""
+        now = self._now()
+        if tally is not None:
+            elapsed = elapsed_ms(self._job, now)
+            uow.logs.set_progress(self._job.id, tally, duration_ms=elapsed, now=now)
+        if problems:
+            uow.logs.add_records(self._log_id, problems, cap=self._records_cap, now=now)
+
     def heartbeat(self) -> bool:
         """Renew the lease; return whether a cancel was asked."""
         with self._open_uow() as uow:

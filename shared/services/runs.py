@@ -9,7 +9,8 @@ What a queue message leads to, by how the run ends:
                          a known longer wait becomes a delayed message instead, no attempt burnt
     AuthError            job failed, instance in error `needs_reconnect`: nothing syncs before a
                          person reconnects, and then a new job goes on from the checkpoint
-    PermanentError       job failed, instance in error `sync_failed`
+    PermanentError       what it wrote to LinkHub taken back, job failed, instance in error
+                         `sync_failed`
     ApprovalNeededError  lease ended, job waiting_approval: a person approves it, and it goes on
                          from its checkpoint, or rejects it
     LeaseLostError       nothing: another run owns the job
@@ -24,6 +25,7 @@ from datetime import timedelta
 from shared.domain.ids import new_id
 from shared.domain.instances import StatusReason
 from shared.domain.jobs import Job, JobKind, JobStatus
+from shared.domain.providers import ProviderSpec
 from shared.engine.sync import Ending, Outcome
 from shared.errors import (
     ApprovalNeededError,
@@ -37,11 +39,13 @@ from shared.logs import bind
 from shared.services.connections import stored_credentials
 from shared.services.discovering import discover_tables
 from shared.services.jobs import enqueue
-from shared.services.plans import load_set_up
+from shared.services.plans import SetUp, load_set_up
+from shared.services.run_log import SqlRunLog
 from shared.services.run_ports import RunLimits, RunPorts, SinkRequest
 from shared.services.secrets import remove_secrets
 from shared.services.settlements import Settlement
 from shared.services.syncing import start_log, sync_instance
+from shared.services.undoing import failure_of, mark_failed, roll_back, undo_job
 
 __all__ = ["RunLimits", "RunPorts", "SinkRequest", "run_job"]
 
@@ -120,11 +124,7 @@ class _Run:
             settlement.cancel(None)
             return
         try:
-            if self._job.kind is JobKind.DISCOVER:
-                discover_tables(self._job, ports=ports, settlement=settlement)
-                outcome = None
-            else:
-                outcome = self._sync(settlement)
+            outcome = self._work(settlement)
         except LeaseLostError:
             raise
         except (SyncError, NotFoundError) as error:
@@ -147,7 +147,7 @@ class _Run:
             case NotFoundError():
                 settlement.cancel(error)
             case _:
-                settlement.fail(error, StatusReason.SYNC_FAILED)
+                self._fail(error, settlement)
 
     def _try_again(self, error: TransientError, settlement: Settlement) -> None:
         """Leave it to the host, or to a message for later; not where somebody asked to cancel."""
@@ -198,6 +198,51 @@ class _Run:
     def _send_again(self, delay: float) -> None:
         ports = self._ports
         enqueue(self._job, open_uow=ports.open_uow, queue=ports.queue, now=ports.now, delay=delay)
+
+    def _work(self, settlement: Settlement) -> Outcome | None:
+        match self._job.kind:
+            case JobKind.DISCOVER:
+                discover_tables(self._job, ports=self._ports, settlement=settlement)
+                return None
+            case JobKind.UNDO:
+                set_up, spec, run_log = self._opened()
+                return undo_job(
+                    self._job, set_up=set_up, spec=spec, run_log=run_log, ports=self._ports
+                )
+        failure = failure_of(self._job, ports=self._ports)
+        if failure is not None:  # an earlier run has failed, and takes its writes back
+            raise failure
+        return self._sync(settlement)
+
+    def _opened(self) -> tuple[SetUp, ProviderSpec, SqlRunLog]:
+        """Return what a run needs that calls no provider."""
+        with self._ports.open_uow(read_only=True) as uow:
+            set_up = load_set_up(uow, self._job.instance_id)
+        spec = self._ports.connector.find_provider(set_up.instance.provider).spec
+        run_log = start_log(self._job, set_up=set_up, spec=spec, ports=self._ports)
+        return set_up, spec, run_log
+
+    def _fail(self, error: SyncError, settlement: Settlement) -> None:
+        """Take back what the job wrote to LinkHub, then fail it; or go on with that later."""
+        note = ""
+        try:
+            is_sync = self._job.kind is JobKind.SYNC
+            if is_sync and mark_failed(self._job, settlement.text(error), ports=self._ports):
+                set_up, _, run_log = self._opened()
+                ending = roll_back(self._job, set_up=set_up, run_log=run_log, ports=self._ports)
+                if ending is Ending.PAUSED:
+                    settlement.postpone(error, seconds=0)
+                    self._send_again(0)
+                    return
+                note = "What the sync had written to LinkHub was taken back."
+        except LeaseLostError:
+            raise
+        except TransientError as busy:
+            self._try_again(busy, settlement)
+            return
+        except (SyncError, NotFoundError) as second:
+            note = f"What it had written could not be taken back: {settlement.text(second)}"
+        settlement.fail(error, StatusReason.SYNC_FAILED, note=note)
 
     def _sync(self, settlement: Settlement) -> Outcome:
         ports, job = self._ports, self._job

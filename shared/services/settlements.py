@@ -43,19 +43,27 @@ class Settlement:
 
     def complete(self, outcome: Outcome) -> None:
         """Every scope is in: success, or partial where records failed or a table of the warehouse
-        is not what was written; the instance is well.
+        is not what was written, or an undo left some; the instance is well.
         """
-        is_whole = not outcome.tally.error and all(check.is_equal for check in outcome.checks)
+        failed = outcome.tally.error
+        if self._job.kind is JobKind.UNDO:
+            failed += outcome.tally.warning
+        is_whole = not failed and all(check.is_equal for check in outcome.checks)
         status = JobStatus.SUCCESS if is_whole else JobStatus.PARTIAL
-        self._close(status, error=None, outcome=outcome)
+        # How an instance fares is told by its syncs, not by one record or an undo.
+        is_sync = self._job.kind is JobKind.SYNC and not self._job.target_record_id
+        self._close(status, error=None, outcome=outcome if is_sync else None)
 
     def discovered(self) -> None:
         """End a look at the source's tables: success. How its syncs fare is another matter."""
         self._close(JobStatus.SUCCESS, error=None)
 
-    def fail(self, error: SyncError, reason: StatusReason) -> None:
-        """No retry can help: the job has failed, and its instance waits for a person."""
-        self._close(JobStatus.FAILED, error=error, reason=reason)
+    def fail(self, error: SyncError, reason: StatusReason, *, note: str = "") -> None:
+        """No retry can help: the job has failed, and its instance waits for a person.
+
+        `note` follows the error's text.
+        """
+        self._close(JobStatus.FAILED, error=error, reason=reason, note=note)
 
     def wait_for_approval(self, error: ApprovalNeededError) -> None:
         """End the lease and ask a person; nothing goes on before they have answered."""
@@ -97,9 +105,10 @@ class Settlement:
         error: Exception | None,
         outcome: Outcome | None = None,
         reason: StatusReason | None = None,
+        note: str = "",
     ) -> None:
         job, now = self._job, self._now()
-        text = self.text(error) if error is not None else ""
+        text = f"{self.text(error)} {note}".rstrip() if error is not None else ""
         is_asking = status is JobStatus.WAITING_APPROVAL
         trace = self.trace(error) if error is not None and not is_asking else ""
         with self._open_uow() as uow:
@@ -134,7 +143,7 @@ class Settlement:
                         job.id,
                         now=now,
                     )
-            if reason is not None and job.kind is JobKind.SYNC:
+            if reason is not None and job.kind is JobKind.SYNC and not job.target_record_id:
                 failures = state.failures_in_a_row + 1
                 state = replace(state, last_error=text, failures_in_a_row=failures)
                 mark_broken(uow, job.instance_id, reason, detail=text, now=now)

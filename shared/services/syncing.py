@@ -14,7 +14,7 @@ from dataclasses import replace
 from shared.domain.changes import RecordProblem
 from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
-from shared.domain.jobs import Job, JobStatus, SyncLog
+from shared.domain.jobs import Job, JobKind, JobStatus, SyncLog
 from shared.domain.mapping import RecordMapper
 from shared.domain.policies import Policies
 from shared.domain.providers import Direction, ProviderSpec, SinkKind
@@ -35,6 +35,7 @@ from shared.services.plans import (
     scopes_of,
     selected_fields,
 )
+from shared.services.replaying import sync_record
 from shared.services.run_log import SqlRunLog
 from shared.services.run_ports import RunPorts, SinkRequest
 
@@ -74,7 +75,10 @@ def sync_instance(
                 sleep=heartbeat.sleep,
                 rules=rules,
             )
-            return _Both(request, definition.spec, connection, ports, heartbeat).sync()
+            both = _Both(request, definition.spec, connection, ports, heartbeat)
+            if job.target_record_id:
+                return both.replay()
+            return both.sync()
 
 
 class _Both:
@@ -136,6 +140,18 @@ class _Both:
             )
         mode = done.mode if rules.imports else out.mode
         return replace(done, ending=out.ending, mode=mode, tally=done.tally + out.tally)
+
+    def replay(self) -> Outcome:
+        """Bring the one record the job is about."""
+        with self._ports.open_uow(read_only=True) as uow:
+            record = uow.logs.get_record(self._request.job.target_record_id)
+        return sync_record(
+            record,
+            request=self._request,
+            connection=self._connection,
+            ports=self._ports,
+            is_stopping=self._is_stopping,
+        )
 
     def _import(self) -> Outcome:
         with closing(self._ports.open_sink(self._request)) as sink:
@@ -221,13 +237,14 @@ def start_log(job: Job, *, set_up: SetUp, spec: ProviderSpec, ports: RunPorts) -
     """Begin the job's log, or go on with it."""
     now = ports.now()
     is_import = spec.sink is SinkKind.WAREHOUSE
-    operation = Direction.IMPORT if is_import else set_up.instance.sync_direction
+    direction = Direction.IMPORT if is_import else set_up.instance.sync_direction
+    operation = job.kind.value if job.kind is JobKind.UNDO else direction.value
     log = SyncLog(
         id=new_id(),
         job_id=job.id,
         instance_id=job.instance_id,
         provider=spec.slug,
-        operation=operation.value,
+        operation=operation,
         stream=",".join(selected_fields(set_up, spec)) or "*",
         entity=",".join(sorted({rule.entity for rule in set_up.mappings})),
         status=JobStatus.RUNNING.value,

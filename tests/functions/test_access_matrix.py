@@ -17,7 +17,7 @@ from shared.domain.jobs import DeadLetter, DeadLetterState
 from shared.services.oauth_servers import OAuthServers
 from tests.factories import NOW
 from tests.functions.kit import ADMIN, Answer, Client, HttpWorld, http_functions
-from tests.functions.records_kit import add_conflict
+from tests.functions.records_kit import add_conflict, add_record
 from tests.issuer_kit import Issuer, hmac_token, unsigned_token
 from tests.store_kit import make_oauth_state
 from tests.warehouse_access_kit import WAREHOUSE
@@ -67,6 +67,9 @@ MATRIX: Final[dict[str, Row]] = {
     "cancel_job": OWNED,
     "approve_job": OWNED,
     "reject_job": OWNED,
+    "retry_job": OWNED,
+    "undo_job": OWNED,
+    "replay_record": OWNED,
     "list_logs": SIGNED_IN,
     "list_log_records": OWNED,
     "list_conflicts": SIGNED_IN,
@@ -115,6 +118,7 @@ class Doors:
             "{job_id}": job_id,
             "{log_id}": world.ada.get("logs").json["items"][0]["id"],
             "{letter_id}": self._add_letter(job_id),
+            "{record_id}": add_record(world.app, job_id),
             "{conflict_id}": add_conflict(world.app, instance_id),
             "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],
             "{slug}": "fake",

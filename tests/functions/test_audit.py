@@ -14,7 +14,7 @@ from shared.errors import ApprovalNeededError
 from shared.store.tables import audit_events
 from tests.functions.kit import GOOD_KEY, Answer, HttpWorld, http_functions
 from tests.functions.oauth_kit import Desk
-from tests.functions.records_kit import add_conflict
+from tests.functions.records_kit import add_conflict, add_entry, add_record
 from tests.warehouse_access_kit import WAREHOUSE
 
 RULES: Final = [
@@ -73,6 +73,24 @@ class Story:
 
     def warehouse(self) -> str:
         return f"warehouses/{self.ada.post('warehouses', WAREHOUSE).json['id']}"
+
+    def ended(self) -> str:
+        """Return the path of a job that somebody cancelled."""
+        path = self.waiting()
+        assert self.ada.post(f"{path}/cancel").status == 200
+        return path
+
+    def changed(self) -> str:
+        """Return the path of a sync that is over and wrote something."""
+        path = self.ended()
+        add_entry(self.world.app, path.removeprefix("jobs/"))
+        return path
+
+    def with_problem(self) -> str:
+        path = self.waiting()
+        job_id = path.removeprefix("jobs/")
+        self.world.run(job_id)
+        return add_record(self.world.app, job_id)
 
     def in_conflict(self) -> str:
         return f"conflicts/{add_conflict(self.world.app, self.world.connected(self.ada))}"
@@ -139,6 +157,12 @@ ACTS: Final[dict[str, tuple[str, Way]]] = {
         lambda on: on.ada.put(on.warehouse(), {**WAREHOUSE, "name": "Another"}),
     ),
     "delete_warehouse": ("warehouse.delete", lambda on: on.ada.delete(on.warehouse())),
+    "retry_job": ("job.retry", lambda on: on.ada.post(f"{on.ended()}/retry")),
+    "undo_job": ("job.undo", lambda on: on.ada.post(f"{on.changed()}/undo")),
+    "replay_record": (
+        "record.replay",
+        lambda on: on.ada.post(f"records/{on.with_problem()}/replay"),
+    ),
     "settle_conflict": (
         "conflict.settle",
         lambda on: on.ada.post(on.in_conflict(), {"choice": "linkhub"}),

@@ -9,7 +9,7 @@ import pytest
 
 from shared.backends.oidc import OidcTokenVerifier
 from tests.functions.kit import ADMIN, PUBLIC, Client, HttpWorld, Indexed, http_functions
-from tests.functions.records_kit import add_conflict
+from tests.functions.records_kit import add_conflict, add_record
 from tests.issuer_kit import AUDIENCE, Issuer, rsa_key, running_issuer
 from tests.warehouse_access_kit import WAREHOUSE
 
@@ -96,6 +96,7 @@ def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -
         "{job_id}": job_id,
         "{log_id}": log_id,
         "{letter_id}": job_id,
+        "{record_id}": add_record(world.app, job_id),
         "{conflict_id}": add_conflict(world.app, instance_id),
         "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],
     }

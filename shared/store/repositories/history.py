@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import exists, insert, select
 
 from shared.domain.audit import AuditEvent
 from shared.domain.ids import new_id
+from shared.domain.jobs import JobStatus
 from shared.store.rows import to_row
 from shared.store.session import SqlSession
 from shared.store.tables import audit_events, table_generations
+from shared.store.tables import sync_jobs as jobs
 from shared.store.upserts import upsert
 
 
@@ -31,6 +33,23 @@ class SqlGenerationRepository:
 
     def __init__(self, session: SqlSession) -> None:
         self._session = session
+
+    def find_last_job(self, instance_id: str) -> str | None:
+        """Return the newest job of an instance that replaced tables and was not taken back."""
+        undo = jobs.alias("undo")
+        loaded = exists().where(table_generations.c.job_id == jobs.c.id)
+        undone = exists().where(
+            undo.c.instance_id == instance_id,
+            undo.c.target_job_id == jobs.c.id,
+            undo.c.status.in_([JobStatus.SUCCESS, JobStatus.PARTIAL]),
+        )
+        row = self._session.first(
+            select(jobs.c.id)
+            .where(jobs.c.instance_id == instance_id, loaded, ~undone)
+            .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+            .limit(1)
+        )
+        return None if row is None else str(row["id"])
 
     def add(
         self,

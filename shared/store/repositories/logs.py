@@ -156,6 +156,29 @@ class SqlLogRepository:
             self._session, statement, records, query, lambda row: from_row(LogRecord, row)
         )
 
+    def get_record(self, record_id: str, *, profile_id: str | None = None) -> LogRecord:
+        """Return a record of a log of this profile (None: of any); NotFoundError if none."""
+        statement = select(*_RECORD_COLUMNS).where(records.c.id == record_id)
+        if profile_id is not None:
+            statement = statement.join(logs, logs.c.id == records.c.log_id)
+        row = self._session.first(where_given(statement, (logs.c.profile_id, profile_id)))
+        if row is None:
+            raise NotFoundError("There is no such record.")
+        return from_row(LogRecord, row)
+
+    def resolve_records(self, log_id: str, *, stream: str, external_id: str, now: datetime) -> None:
+        """Note that what a log tells of a record is no longer so."""
+        self._session.run(
+            update(records)
+            .where(
+                records.c.log_id == log_id,
+                records.c.stream == stream,
+                records.c.external_id == external_id,
+                records.c.resolved_at.is_(None),
+            )
+            .values(resolved_at=now, updated_at=now)
+        )
+
     def prune_records(self, before: datetime, *, limit: int) -> int:
         """Remove at most `limit` of the records made before that time; return how many."""
         oldest = select(records.c.id).where(records.c.created_at < before)

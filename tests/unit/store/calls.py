@@ -145,6 +145,9 @@ def _run(uow: UnitOfWork, instance: Instance) -> None:
     uow.logs.add_records(log.id, PROBLEMS, cap=2, now=NOW)
     for query in queries("error"):
         uow.logs.list_records_page(log.id, query)
+    [record, *_] = uow.logs.list_records_page(log.id, ListQuery()).items
+    uow.logs.get_record(record.id, profile_id=instance.profile_id)
+    uow.logs.resolve_records(log.id, stream="deals", external_id="1", now=NOW)
     uow.logs.prune_records(LATER, limit=10)
     uow.logs.finish(
         job.id,
@@ -228,6 +231,7 @@ def _keep(uow: UnitOfWork, instance: Instance, job: Job) -> None:
     uow.links.count_unseen(instance.id, "deals", job_id=job.id)
     uow.links.list_unseen(instance.id, "deals", job_id=job.id, after="", limit=5)
     uow.links.mark_deleted(instance.id, "deals", ["1"], now=NOW)
+    uow.generations.find_last_job(instance.id)
     uow.generations.add("", "dbo.flights", 1, 10, job.id, now=NOW)
     uow.audit.add(
         AuditEvent(
