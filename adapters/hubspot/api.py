@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from adapters.hubspot.objects import ObjectType
 from shared.errors import PermanentError, TransientError
 from shared.http.client import HttpClient, RequestOptions
@@ -130,7 +132,9 @@ class HubSpotApi:
             params["associations"] = ",".join(linked)
         if after is not None:
             params["after"] = after
-        batch = _batch(self.http.get_json(self.path("objects", kind.name), params=params))
+        batch = _batch(
+            self.http.get_json(self.path("objects", kind.name), params=params, decode=orjson.loads)
+        )
         return self._filled(kind, batch, properties) if is_long else batch
 
     def search_objects(
@@ -165,7 +169,12 @@ class HubSpotApi:
             body["properties"] = [kind.modified]
         path = self.path("objects", kind.name, "search")
         answer = self.http.request_json(
-            "POST", path, json=body, repeatable=True, rate=self._search_rate
+            "POST",
+            path,
+            json=body,
+            repeatable=True,
+            rate=self._search_rate,
+            decode=orjson.loads,
         )
         batch = _batch(answer)
         return self._filled(kind, batch, properties) if is_long else batch
@@ -189,7 +198,9 @@ class HubSpotApi:
             body = {"inputs": [{"id": key} for key in chunk], "properties": list(properties)}
             if by:
                 body |= {"idProperty": by, "properties": [*properties, by]}
-            answer = self.http.request_json("POST", path, json=body, repeatable=True)
+            answer = self.http.request_json(
+                "POST", path, json=body, repeatable=True, decode=orjson.loads
+            )
             check_missing(answer, kind.label.lower())
             for data in _batch(answer).objects:
                 key = (data.get("properties") or {}).get(by) if by else data.get("id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.hubspot.associations import PREFIX
@@ -12,6 +12,9 @@ from adapters.hubspot.objects import ID, LINKHUB_ID, OBJECTS
 from shared.domain.fields import Field, FieldType, Option
 
 LABEL = ".label"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _TYPES = {
     "string": FieldType.STRING,
@@ -147,5 +150,4 @@ def to_ms(value: Any) -> int | None:
     except ValueError:
         return None
     at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    whole = int(at.replace(microsecond=0).timestamp())
-    return whole * 1000 + at.microsecond // 1000
+    return (at - _EPOCH) // _MILLISECOND

@@ -130,6 +130,7 @@ class HttpClient:
             trust_env=False,
             follow_redirects=False,
         )
+        self._base = str(self._client.base_url).rstrip("/")
 
     @property
     def server_time(self) -> datetime | None:
@@ -154,7 +155,7 @@ class HttpClient:
         One that was cut off or garbled on its way is retried like one that never came.
         """
         call = self._call(method, path, options)
-        return self._retry(call, lambda: self._decode(call, self._fetch(call)))
+        return self._retry(call, lambda: self._decode(call, self._open(call)))
 
     def get_json(self, path: str, **options: Unpack[RequestOptions]) -> Any:
         """Return the JSON of the answer to a GET."""
@@ -186,8 +187,7 @@ class HttpClient:
         timeout = options.get("timeout")
         request = self._client.build_request(
             method,
-            path,
-            params=options.get("params") or None,
+            self._url(path, options.get("params")),
             json=options.get("json"),
             content=options.get("content"),
             headers=options.get("headers"),
@@ -206,6 +206,11 @@ class HttpClient:
             rate=options.get("rate", self._rate),
             decode=options.get("decode", json.loads),
         )
+
+    def _url(self, path: str, params: Mapping[str, str | int | bool] | None) -> str:
+        """Return the whole URL of a path; httpx would read and check it once more at each step."""
+        url = f"{self._base}{path}" if path.startswith("/") else path
+        return f"{url.partition('?')[0]}?{httpx.QueryParams(params)}" if params else url
 
     def _retry(self, call: _Call, attempt_once: Callable[[], T]) -> T:
         attempt, waited, began = 1, 0.0, time.monotonic()
@@ -241,7 +246,7 @@ class HttpClient:
         if response.status_code in call.ok:
             return response
         try:
-            answer = self._read(call, response, limit=_ERROR_BODY, cut=True)
+            answer = _with_body(response, self._read(call, response, limit=_ERROR_BODY, cut=True))
         except _AttemptFailedError:
             answer = _with_body(response, b"")
         # A token may have been refreshed since the client was made: what was sent is cut out too.
@@ -254,12 +259,11 @@ class HttpClient:
         raise error
 
     def _fetch(self, call: _Call) -> httpx.Response:
-        return self._read(call, self._open(call), limit=self._max_body, cut=False)
+        response = self._open(call)
+        return _with_body(response, self._read(call, response, limit=self._max_body, cut=False))
 
-    def _read(
-        self, call: _Call, response: httpx.Response, *, limit: int, cut: bool
-    ) -> httpx.Response:
-        """Return the answer with its body; beyond `limit` bytes it is cut, or refused."""
+    def _read(self, call: _Call, response: httpx.Response, *, limit: int, cut: bool) -> bytes:
+        """Return the answer's decoded body; beyond `limit` bytes it is cut, or refused."""
         until = time.monotonic() + MAX_SECONDS
         body = bytearray()
         try:
@@ -279,11 +283,12 @@ class HttpClient:
             raise self._failed(call, cause) from None
         finally:
             response.close()
-        return _with_body(response, bytes(body[:limit]))
+        return bytes(body[:limit])
 
     def _decode(self, call: _Call, response: httpx.Response) -> Any:
+        body = self._read(call, response, limit=self._max_body, cut=False)
         try:
-            return call.decode(response.content)
+            return call.decode(body)
         except (ValueError, RecursionError):
             error = TransientError(
                 f"{self._name} answered {call.request.method} {call.request.url.path} with "
