@@ -41,13 +41,19 @@ class SyncError(IntegratorError):
 
 
 class TransientError(SyncError):
-    """The other side cannot answer now; `retry_after` is its own wish in seconds, if it had one."""
+    """The other side cannot answer now; `retry_after` is its own wish in seconds, if it had one.
+
+    `is_outage` is False where nothing is wrong with it: it asked us to wait, or we do so for it.
+    """
 
     kind = "transient"
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, is_outage: bool = True
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_outage = is_outage
 
 
 class AuthError(SyncError):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.breakers import Breaker
 from shared.domain.checkpoints import Mode
 from shared.domain.conflicts import Conflict
 from shared.domain.ids import new_id
@@ -99,6 +100,17 @@ def make_link(instance_id: str, external_id: str, **values: Any) -> RecordLink:
         "updated_at": NOW,
     }
     return RecordLink(**{**defaults, **values})
+
+
+def make_breaker(**values: Any) -> Breaker:
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "provider": "fake",
+        "account": "4711",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Breaker(**{**defaults, **values})
 
 
 def make_conflict(instance: Instance, link_id: str, **values: Any) -> Conflict:

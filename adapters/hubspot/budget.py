@@ -41,6 +41,7 @@ class AccountBudget:
                 "HubSpot's daily limit of requests is used up but for the share that is left to "
                 "other apps. The sync goes on when the limit starts anew.",
                 retry_after=self.until_reset(),
+                is_outage=False,
             )
         self.burst.wait()
 

@@ -22,7 +22,7 @@ from shared.domain.providers import Stream
 from shared.errors import PermanentError, SyncError
 from shared.http.auth import BearerAuth, token_source
 from shared.http.client import HttpClient
-from shared.http.rate import HeaderBudget, Pace
+from shared.http.rate import HeaderBudget, paced
 from shared.ports.provider import CheckResult, ConnectRequest, PushResult
 
 BASE_URL = "https://api.hubapi.com"
@@ -67,7 +67,7 @@ class HubSpotConnection:
         self._api = HubSpotApi(
             self._http,
             version=options.get("api_version") or API_VERSION,
-            search_rate=Pace(requests=_SEARCHES_PER_SECOND, seconds=1, sleep=request.sleep),
+            search_rate=paced(request, "search", requests=_SEARCHES_PER_SECOND, seconds=1),
         )
 
     def check(self) -> CheckResult:

@@ -44,9 +44,11 @@ def classifier(until_reset: Callable[[], float]) -> Classify:
         """Return the error where HubSpot says more than the status; every field may be missing."""
         status = failure.status
         if status == HTTPStatus.TOO_MANY_REQUESTS and _policy(failure.body) == "DAILY":
-            return TransientError(text, retry_after=failure.retry_after or until_reset())
+            wait = failure.retry_after or until_reset()
+            return TransientError(text, retry_after=wait, is_outage=False)
         if status == _MIGRATION_IN_PROGRESS:
-            return TransientError(text, retry_after=failure.retry_after or UNKNOWN_WAIT)
+            wait = failure.retry_after or UNKNOWN_WAIT
+            return TransientError(text, retry_after=wait, is_outage=False)
         if status == HTTPStatus.FORBIDDEN:
             scopes = ", ".join(dict.fromkeys(_scopes(failure.body)))
             if scopes or failure.code == "MISSING_SCOPES":

@@ -24,7 +24,7 @@ from shared.domain.providers import Stream
 from shared.errors import PermanentError, SyncError
 from shared.http.auth import token_source
 from shared.http.client import HttpClient
-from shared.http.rate import Pace
+from shared.http.rate import paced
 from shared.ports.provider import CheckResult, ConnectRequest, PushResult
 
 BASE_URL = "https://api.powerbi.com/v1.0/myorg"
@@ -70,7 +70,7 @@ class PowerBIConnection:
         )
         self._api = PowerBiApi(
             self._http,
-            query_rate=Pace(requests=_QUERIES, seconds=_PER_SECONDS, sleep=request.sleep),
+            query_rate=paced(request, "queries", requests=_QUERIES, seconds=_PER_SECONDS),
             query_seconds=_PREVIEW_SECONDS if request.interactive else _QUERY_SECONDS,
         )
 

@@ -125,7 +125,8 @@ def error_of(
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return AuthError(f"{text} Connect the instance again with an account that may do this.")
     if is_transient(status):
-        return TransientError(text, retry_after=failure.retry_after)
+        waits = status == HTTPStatus.TOO_MANY_REQUESTS and failure.retry_after is not None
+        return TransientError(text, retry_after=failure.retry_after, is_outage=not waits)
     if response.is_redirect:
         return PermanentError(f"{text} Redirects are not followed: give the final address.")
     return PermanentError(text)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.ports.provider import ConnectRequest
 
 
 class Rate(Protocol):
@@ -53,6 +56,15 @@ class Pace:
         del headers
         if self._sent:
             self._sent[-1] = self._clock()
+
+
+def paced(request: ConnectRequest, name: str, *, requests: int, seconds: float) -> Rate:
+    """Return an account's limit of at most `requests` in any `seconds`, for what answers never
+    tell: the one all processes share where there is one, else this connection's own.
+    """
+    if request.budgets is not None:
+        return request.budgets(name, requests=requests, seconds=seconds)
+    return Pace(requests=requests, seconds=seconds, sleep=request.sleep)
 
 
 class HeaderBudget:

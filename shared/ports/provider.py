@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.domain.mapping import FieldMapping
     from shared.domain.oauth import OAuthSpec
     from shared.http.auth import TokenSource
+    from shared.http.rate import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -40,6 +41,13 @@ class Credentials:
         return f"Credentials({', '.join(sorted(self.values))})"
 
 
+class Budgets(Protocol):
+    """The request limits of one account, shared by all who call it."""
+
+    def __call__(self, name: str, *, requests: int, seconds: float) -> Rate:
+        """Return the limit of this name: at most `requests` in any `seconds`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRequest:
     """All an adapter needs to open a connection; it reads no settings of its own.
@@ -51,11 +59,13 @@ class ConnectRequest:
     looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard lets
     loopback and private ranges pass. `tokens(resource)`: where an OAuth connection's access tokens
     come from, refreshed as needed ('' is the provider's usual resource); adapters reach it, or the
-    token of `credentials`, by `shared.http.auth.token_source`.
+    token of `credentials`, by `shared.http.auth.token_source`. `budgets`: where request limits of
+    the account come from that others keep too; adapters reach it by `shared.http.rate.paced`.
     """
 
     credentials: Credentials
     tokens: Callable[[str], TokenSource] | None = None
+    budgets: Budgets | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     selection: Mapping[str, Sequence[str]] = field(default_factory=dict)
     work_dir: Path

@@ -55,6 +55,8 @@ class UnitOfWork:
     outbox = _Part(lambda: repositories.SqlOutboxRepository)
     warehouses = _Part(lambda: repositories.SqlWarehouseRepository)
     rate_buckets = _Part(lambda: repositories.SqlRateBucketRepository)
+    ledgers = _Part(lambda: repositories.SqlLedgerRepository)
+    breakers = _Part(lambda: repositories.SqlBreakerRepository)
 
     def __init__(self, connection: Connection, *, read_only: bool = False) -> None:
         self._session = SqlSession(connection, read_only=read_only)

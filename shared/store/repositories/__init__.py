@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     )
     from shared.store.repositories.outbox import SqlOutboxRepository as SqlOutboxRepository
     from shared.store.repositories.profiles import SqlProfileRepository as SqlProfileRepository
+    from shared.store.repositories.provider_health import (
+        SqlBreakerRepository as SqlBreakerRepository,
+    )
+    from shared.store.repositories.provider_health import (
+        SqlLedgerRepository as SqlLedgerRepository,
+    )
     from shared.store.repositories.providers import SqlProviderRepository as SqlProviderRepository
     from shared.store.repositories.rate_buckets import (
         SqlRateBucketRepository as SqlRateBucketRepository,
@@ -65,6 +71,7 @@ __getattr__ = exports(
         "oauth_states": "SqlOAuthStateRepository",
         "outbox": "SqlOutboxRepository",
         "profiles": "SqlProfileRepository",
+        "provider_health": "SqlBreakerRepository SqlLedgerRepository",
         "providers": "SqlProviderRepository",
         "rate_buckets": "SqlRateBucketRepository",
         "secret_removals": "SqlSecretRemovalRepository",

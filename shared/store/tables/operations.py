@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -15,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from shared.domain.breakers import CircuitState
 from shared.domain.notifications import NoticeStatus, NotificationEvent
 from shared.store.tables.base import filtered_index, id_column, listing, metadata, timestamps
 from shared.store.types import EnumText, Json, Key, Label, Name, UtcDateTime
@@ -28,13 +28,19 @@ provider_health = Table(
     id_column(),
     Column("provider", Key(64), nullable=False),
     Column("account", Name(255), nullable=False),
-    Column("circuit_state", Key(16), nullable=False),
+    # '' is the account's circuit breaker, any other name one of its request budgets.
+    Column("budget", Key(32), nullable=False),
+    Column("state", EnumText(CircuitState), nullable=False),
     Column("failures", Integer(), nullable=False),
+    Column("openings", Integer(), nullable=False),
     Column("opened_at", UtcDateTime(), nullable=True),
-    Column("budget_left", BigInteger(), nullable=True),
-    Column("resets_at", UtcDateTime(), nullable=True),
+    Column("retry_at", UtcDateTime(), nullable=True),
+    Column("probe_id", Key(), nullable=False),
+    Column("last_error", Label(2000), nullable=False),
+    Column("ledger", Json(), nullable=True),
     *timestamps(),
-    UniqueConstraint("provider", "account"),
+    UniqueConstraint("provider", "account", "budget"),
+    listing("provider_health", "budget"),
 )
 
 rate_buckets = Table(

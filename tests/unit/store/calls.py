@@ -17,6 +17,7 @@ from shared.domain.journal import JournalOutcome
 from shared.domain.mapping import FieldMapping
 from shared.domain.notifications import NotificationEvent, NotificationSettings
 from shared.domain.paging import Keyset, ListQuery
+from shared.domain.rate_budgets import Ledger
 from shared.domain.rate_limits import Bucket
 from shared.domain.selections import TableSelection
 from shared.domain.tallies import Tally
@@ -24,6 +25,7 @@ from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job, make_profile
 from tests.store_kit import (
     LATER,
+    make_breaker,
     make_conflict,
     make_entry,
     make_link,
@@ -62,6 +64,7 @@ def call_everything(uow: UnitOfWork) -> None:
     _keep(uow, instance, job)
     _tell(uow, instance)
     _keep_warehouse(uow, instance)
+    _keep_well(uow)
     uow.instances.soft_delete(instance.id, now=NOW)
 
 
@@ -74,6 +77,18 @@ def _keep_warehouse(uow: UnitOfWork, instance: Instance) -> None:
     for query in queries("active"):
         uow.warehouses.list_page(instance.profile_id, query)
     uow.warehouses.soft_delete(warehouse.id, now=NOW)
+
+
+def _keep_well(uow: UnitOfWork) -> None:
+    uow.ledgers.add("fake", "4711", "search", Ledger(), now=NOW)
+    uow.ledgers.save("fake", "4711", "search", Ledger(spent=((2.5, False, 1),)), now=NOW)
+    uow.ledgers.find("fake", "4711", "search")
+    breaker = make_breaker()
+    uow.breakers.add(breaker)
+    uow.breakers.find("fake", "4711")
+    uow.breakers.save(uow.breakers.get(breaker.id))
+    for query in queries("open"):
+        uow.breakers.list_page(query)
 
 
 def _set_up(uow: UnitOfWork) -> Instance:

@@ -20,17 +20,30 @@ def upgrade() -> None:
         sa.Column("id", types.Key(36), nullable=False),
         sa.Column("provider", types.Key(64), nullable=False),
         sa.Column("account", types.Name(255), nullable=False),
-        sa.Column("circuit_state", types.Key(16), nullable=False),
+        sa.Column("budget", types.Key(32), nullable=False),
+        sa.Column("state", types.Key(32), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("openings", sa.Integer(), nullable=False),
         sa.Column("opened_at", types.UtcDateTime(), nullable=True),
-        sa.Column("budget_left", sa.BigInteger(), nullable=True),
-        sa.Column("resets_at", types.UtcDateTime(), nullable=True),
+        sa.Column("retry_at", types.UtcDateTime(), nullable=True),
+        sa.Column("probe_id", types.Key(36), nullable=False),
+        sa.Column("last_error", types.Label(2000), nullable=False),
+        sa.Column("ledger", types.Json(), nullable=True),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_health")),
         sa.UniqueConstraint(
-            "provider", "account", name=op.f("uq_provider_health_provider_account")
+            "provider",
+            "account",
+            "budget",
+            name=op.f("uq_provider_health_provider_account_budget"),
         ),
+    )
+    op.create_index(
+        "ix_provider_health_budget_created",
+        "provider_health",
+        ["budget", "created_at", "id"],
+        unique=False,
     )
     op.create_table(
         "rate_buckets",
