@@ -1,10 +1,10 @@
-"""Planner and LinkHub with an instance between them that syncs both ways: real adapter, real sinks,
-both emulators.
+"""A provider and LinkHub with an instance between them that syncs both ways: real adapter, real
+sinks, both emulators. `Pair` is what is the same for all providers, `BothWays` is Planner's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import httpx
 from adapters.planner import PROVIDER
 from functions.bootstrap import App
 from shared.domain.conflicts import Conflict
+from shared.domain.field_mappings import FieldMapping
 from shared.domain.ids import new_id
 from shared.domain.jobs import Job, SyncLog
 from shared.domain.links import RecordLink
@@ -37,42 +38,47 @@ from tests.world import SECRET, World
 INITIATIVES = "initiatives"
 
 
-class BothWays:
-    """One instance and what is on both of its sides."""
+class Pair:
+    """One instance, its jobs, and what is on LinkHub's side.
+
+    The provider is reached over `transport` with `credentials`.
+    """
 
     def __init__(
         self,
         folder: Path,
         running: Running,
         *,
+        provider: ProviderDefinition,
+        transport: httpx.BaseTransport,
+        credentials: Mapping[str, str],
+        options: Mapping[str, str],
+        mappings: Sequence[FieldMapping] = (),
         direction: Direction = Direction.BIDIRECTIONAL,
         policy: ConflictPolicy = ConflictPolicy.EXTERNAL,
         percent: int = 100,
     ) -> None:
         self.running = running
-        self.graph = FakeGraph(tasks=0)
+        self._provider = provider
+        self._transport = transport
+        self._credentials = credentials
         database = make_database("file", folder)
-        self.world = World(database=database, work_dir=folder, spec=PROVIDER.spec)
-        self.plan = str(self.graph.plans[0]["id"])
+        self.world = World(database=database, work_dir=folder, spec=provider.spec)
         policies = Policies(on_conflict=policy, delete_approval_percent=percent)
         profile_id = self.world.add_profile(subject=new_id())
-        group = self.graph.plans[0]["container"]["containerId"]
         self.instance = self.world.add_instance(
             profile_id=profile_id,
-            provider="planner",
+            provider=provider.spec.slug,
             sync_direction=direction,
             policies=policies.to_json(),
-            options={"groups": group, "plan": self.plan},
+            options=dict(options),
         )
         with database.open_uow() as uow:
-            uow.mappings.replace(
-                self.instance.id, PROVIDER.default_mappings, now=self.world.clock()
-            )
+            rules = mappings or provider.default_mappings
+            uow.mappings.replace(self.instance.id, rules, now=self.world.clock())
             uow.commit()
         self.cut: Callable[[str], None] = lambda _step: None
         """Called with each step that leaves a trace, before and after it is done."""
-        self.graph.meddle = lambda request: self._step("ask", request)
-        self.graph.lose = self._lose
         self.app = _App(self, database)
         self.client = make_client(running, profile_id)
 
@@ -96,42 +102,16 @@ class BothWays:
             open_export=self.app.open_export,
         )
 
-    def _step(self, when: str, request: httpx.Request) -> None:
-        """Cut before or after a request that writes."""
-        is_batch = "$batch" in request.url.path
-        if request.method != "GET" and not is_batch and "_planner" not in request.url.path:
-            self.cut(f"{when} {request.method} {request.url.path.split('/')[-1]}")
-
-    def _lose(self, request: httpx.Request) -> bool:
-        """Cut after a request that writes; no answer is lost else."""
-        self._step("answer", request)
-        return False
-
     def _find(self, _slug: str) -> ProviderDefinition:
-        return replace(PROVIDER, connect=self._connect)
+        return replace(self._provider, connect=self._connect)
 
     def _connect(self, request: ConnectRequest) -> Connection:
         assert request.credentials.values["api_key"] == SECRET
-        credentials = Credentials(values={"access_token": TOKEN})
+        credentials = Credentials(values=self._credentials)
         sleep = Sleeps()
-        return PROVIDER.connect(
-            replace(request, credentials=credentials, transport=self.graph, sleep=sleep)
+        return self._provider.connect(
+            replace(request, credentials=credentials, transport=self._transport, sleep=sleep)
         )
-
-    def add_task(self, title: str, **task: Any) -> str:
-        """Make a task as somebody does in Planner."""
-        created = self.graph.control(
-            "/_planner",
-            create=[{"planId": self.plan, "task": {"title": title, **task}, "details": {}}],
-        )
-        return str(created["created"][0])
-
-    def remove_task(self, id_: str) -> None:
-        self.graph.control("/_planner", delete=[id_])
-
-    def tasks(self) -> dict[str, Mapping[str, Any]]:
-        """Return the tasks there are, by title."""
-        return {task["title"]: task for task in self.graph.tasks(self.plan)}
 
     def edit(self, **edits: Any) -> Any:
         """Do in LinkHub what a person does there."""
@@ -165,6 +145,54 @@ class BothWays:
             ids = [link.id for link in self.links().values()]
             return list(uow.conflicts.open_for(self.instance.id, ids))
 
+
+class BothWays(Pair):
+    """Planner's pair."""
+
+    def __init__(self, folder: Path, running: Running, **values: Any) -> None:
+        self.graph = FakeGraph(tasks=0)
+        self.plan = str(self.graph.plans[0]["id"])
+        super().__init__(
+            folder,
+            running,
+            provider=PROVIDER,
+            transport=self.graph,
+            credentials={"access_token": TOKEN},
+            options={
+                "groups": self.graph.plans[0]["container"]["containerId"],
+                "plan": self.plan,
+            },
+            **values,
+        )
+        self.graph.meddle = lambda request: self._step("ask", request)
+        self.graph.lose = self._lose
+
+    def _step(self, when: str, request: httpx.Request) -> None:
+        """Cut before or after a request that writes."""
+        is_batch = "$batch" in request.url.path
+        if request.method != "GET" and not is_batch and "_planner" not in request.url.path:
+            self.cut(f"{when} {request.method} {request.url.path.split('/')[-1]}")
+
+    def _lose(self, request: httpx.Request) -> bool:
+        """Cut after a request that writes; no answer is lost else."""
+        self._step("answer", request)
+        return False
+
+    def add_task(self, title: str, **task: Any) -> str:
+        """Make a task as somebody does in Planner."""
+        created = self.graph.control(
+            "/_planner",
+            create=[{"planId": self.plan, "task": {"title": title, **task}, "details": {}}],
+        )
+        return str(created["created"][0])
+
+    def remove_task(self, id_: str) -> None:
+        self.graph.control("/_planner", delete=[id_])
+
+    def tasks(self) -> dict[str, Mapping[str, Any]]:
+        """Return the tasks there are, by title."""
+        return {task["title"]: task for task in self.graph.tasks(self.plan)}
+
     def place(self) -> tuple[int, str]:
         """Return what moves with every write: Planner's writes so far, LinkHub's cursor."""
         writes = [r for r in self.graph.sent() if r.method != "GET" and "$batch" not in r.url.path]
@@ -193,7 +221,7 @@ class BothWays:
 class _Cutting(httpx.HTTPTransport):
     """Sends to the sandbox; writes can be cut off before and after."""
 
-    def __init__(self, pair: BothWays) -> None:
+    def __init__(self, pair: Pair) -> None:
         super().__init__()
         self._pair = pair
 
@@ -211,7 +239,7 @@ class _Cutting(httpx.HTTPTransport):
 class _App(App):
     """The product as it is wired, over the test's database and clock."""
 
-    def __init__(self, pair: BothWays, database: Database) -> None:
+    def __init__(self, pair: Pair, database: Database) -> None:
         entry = pair.running.directory["linkhub"]
         super().__init__(Settings(linkhub_api_url=entry["url"], linkhub_api_key=entry["key"]))
         self.__dict__["database"] = database
