@@ -16,12 +16,13 @@ class DeleteGuard:
     """Lets a job delete up to `percent` of an instance's records, and `approved` ones any number.
 
     `count_live` says how many records there were when the job began; it is asked only where enough
-    are to go.
+    are to go. `where` they would go is told to the person who is asked.
     """
 
     percent: int
     approved: bool
     count_live: Callable[[], int]
+    where: str = "in LinkHub"
 
     def check(self, count: int, *, deleted: int) -> None:
         """Return if `count` more deletes are fine after `deleted` of this job.
@@ -36,7 +37,7 @@ class DeleteGuard:
             return
         share = f"{in_all * 100 / live:.0f}" if live else "100"
         raise ApprovalNeededError(
-            f"This sync would delete {in_all:,} of {live:,} records in LinkHub: {share} %, more "
-            f"than the {self.percent} % that may go without asking. Approve the job to let it, or "
+            f"This sync would delete {in_all:,} of {live:,} records {self.where}: {share} %, "
+            f"more than the {self.percent} % that may go without asking. Approve the job to let it, or "
             "reject it to keep them."
         )

@@ -85,6 +85,7 @@ class ProviderSink:
             percent=Policies.from_json(instance.policies).delete_approval_percent,
             approved=approved,
             count_live=self.books.count_live,
+            where=f"of {instance.name}, in LinkHub or at the provider",
         )
 
     def recover(self, scopes: Iterable[str]) -> None:
