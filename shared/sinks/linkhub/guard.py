@@ -38,6 +38,6 @@ class DeleteGuard:
         share = f"{in_all * 100 / live:.0f}" if live else "100"
         raise ApprovalNeededError(
             f"This sync would delete {in_all:,} of {live:,} records {self.where}: {share} %, "
-            f"more than the {self.percent} % that may go without asking. Approve the job to let it, or "
-            "reject it to keep them."
+            f"more than the {self.percent} % that may go without asking. Approve the job to let "
+            "it, or reject it to keep them."
         )
