@@ -134,7 +134,7 @@ def _take_back(
                 raise PermanentError("What this job did was not written down: it stays.")
             for _ in sink.take_back(target_job_id, note=note):
                 heartbeat.check()
-                if stoppable and heartbeat.cancel_requested:
+                if run_log.heartbeat() and stoppable:
                     return Ending.CANCELLED
                 if time.monotonic() >= deadline:
                     return Ending.PAUSED
