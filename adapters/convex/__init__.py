@@ -2,7 +2,8 @@
 
 Start reading at `connection.py`. `sync_source.py` reads by data syncs, with the calls of
 `data_sync.py`. `snapshot_source.py` reads by exports: `exports.py` gets the ZIP here and
-`snapshot.py` reads it. `values.py` knows Convex's encodings.
+`snapshot.py` reads it. `answers.py` takes large answers in parts, `catalogue.py` lists tables and
+`values.py` knows Convex's encodings.
 """
 
 from __future__ import annotations

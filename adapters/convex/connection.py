@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from adapters.convex import data_sync, exports
+from adapters.convex.catalogue import CatalogueApi
 from adapters.convex.data_sync import DataSyncApi, NotAllowedError, NotOfferedError
 from adapters.convex.deployment import Deployment, Source, read_deployment
-from adapters.convex.exports import ExportApi, RightsError
+from adapters.convex.exports import ExportApi
 from adapters.convex.snapshot_source import SnapshotSource
 from adapters.convex.sync_source import KEY, SyncSource
 from shared.domain.changes import Change, Page
 from shared.domain.checkpoints import Checkpoint
-from shared.domain.fields import Field, FieldType
 from shared.domain.providers import Stream
 from shared.errors import PermanentError, SyncError
 from shared.http.auth import BearerAuth, StaticToken
@@ -28,7 +28,6 @@ _log = logging.getLogger(__name__)
 
 CLIENT = "linkhub-integrator-1.0.0"
 """`<name>-<semantic version>`: a version of two numbers is refused (`crates/common/version.rs`)."""
-_KNOWN_TYPES = {"_id": FieldType.STRING, "_creationTime": FieldType.FLOAT}
 _NO_SYNC = (NotOfferedError, NotAllowedError)
 
 
@@ -65,6 +64,7 @@ class ConvexConnection:
     ) -> None:
         self._deployment = deployment
         self._client = client
+        self._catalogue = CatalogueApi(client)
         self._exports = ExportApi(client, sleep=request.sleep)
         self._syncs = DataSyncApi(
             client,
@@ -92,23 +92,11 @@ class ConvexConnection:
         return CheckResult(account=name, label=f"{name} ({self._deployment.host})")
 
     def discover(self) -> Sequence[Stream]:
-        """Return the tables and columns the deployment knows of; none where it does not say.
+        """Return the tables, columns and counts the deployment tells; none where it does not.
 
-        Only names are known: any field of any document may hold any type.
+        Only names of columns are known: any field of any document may hold any type.
         """
-        try:
-            answer = self._exports.column_names()
-        except (PermanentError, RightsError):  # an older back end, or a plan without it
-            return ()
-        components = answer.get("byComponent") if isinstance(answer, dict) else None
-        if not isinstance(components, dict):
-            return ()
-        return tuple(
-            _stream(f"{component}/{table['name']}" if component else table["name"], table)
-            for component, tables in components.items()
-            for table in tables
-            if not table["name"].startswith("_")
-        )
+        return self._catalogue.streams()
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
         """Yield the wanted tables whole, or what has changed; `scope` is always `*`.
@@ -161,20 +149,3 @@ class ConvexConnection:
 
 def _classify(failure: Failure, text: str) -> SyncError | None:
     return data_sync.classify(failure, text) or exports.classify(failure, text)
-
-
-def _stream(name: str, table: Mapping[str, Any]) -> Stream:
-    return Stream(
-        name=name,
-        label=name,
-        fields=tuple(
-            Field(
-                name=column,
-                label=column,
-                type=_KNOWN_TYPES.get(column, FieldType.JSON),
-                required=column in _KNOWN_TYPES,
-                unique=column == "_id",
-            )
-            for column in table["columns"]
-        ),
-    )

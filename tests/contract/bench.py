@@ -22,7 +22,7 @@ from tests.sandbox_kit import Running
 NEW_KEY = "0193a5e0-7c1e-7000-8000-00000000{:04x}"
 """Keys of records LinkHub has and the provider has not: ids of LinkHub's own form."""
 
-Act = Literal["read", "incremental", "get", "push"]
+Act = Literal["read", "incremental", "get", "discover", "push"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,8 @@ class FaultCase:
     """A bad day: what is switched on, what is done meanwhile, and what that ends in.
 
     `ends_in` None: it comes through, with what `alters` makes of what a good day gives: the same,
-    as a rule. `act` "get" asks for the first two records; "push" makes a record, changes it and
-    deletes it, and `outcomes` are what comes of that.
+    as a rule. `act` "get" asks for the first two records, "discover" for the streams; "push" makes a
+    record, changes it and deletes it, and `outcomes` are what comes of that.
     """
 
     kind: str

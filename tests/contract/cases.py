@@ -205,6 +205,8 @@ CASES = (
             FaultCase(kind="cursor_expired", ends_in=TransientError),
             FaultCase(kind="cursor_invalid", ends_in=TransientError),
             FaultCase(kind="no_data_sync", ends_in=PermanentError),
+            FaultCase(kind="no_column_names", act="discover"),
+            FaultCase(kind="no_system_queries", act="discover"),
             FaultCase(kind="forbidden", ends_in=AuthError),
             FaultCase(kind="server_error", options={"status": 503, "count": 3}),
         ),

@@ -150,6 +150,7 @@ def _wrong_ends(bench: Bench, faults: Sequence[FaultCase]) -> dict[str, str]:
         "read": lambda: changes_of(bench.read()),
         "incremental": lambda: changes_of(bench.read(end)),
         "get": get,
+        "discover": lambda: sorted(stream.name for stream in bench.connect().discover()),
         "push": lambda: push_story(bench),
     }
     good = {name: acts[name]() for name in {fault.act for fault in faults} - {"push"}}

@@ -84,6 +84,20 @@ def test_no_table_means_all_of_them(world: HttpWorld, depot: str) -> None:
     assert answer.json["instance"]["setupStep"] == "mapping"
 
 
+def test_a_choice_outlives_a_table_that_vanished(world: HttpWorld, depot: str) -> None:
+    """After another look it is shown as chosen, with its mode and drift, and as not offered."""
+    body = {"tables": [{"table": "orders", "mode": "incremental", "drift": "freeze"}]}
+    world.ada.put(f"{depot}/tables", body)
+    discover(world, depot)
+    for _ in range(2):
+        found = world.ada.get(f"{depot}/tables").json["tables"]
+        (gone,) = (table for table in found if not table["offered"])
+        assert (gone["table"], gone["selected"], gone["drift"]) == ("orders", True, "freeze")
+        assert (gone["mode"], gone["columns"], gone["rowCount"]) == ("incremental", [], None)
+        assert all(not table["selected"] for table in found if table["offered"])
+        discover(world, depot)
+
+
 def test_a_table_may_be_named_before_a_look(world: HttpWorld, depot: str) -> None:
     """A source that does not tell its tables can be loaded all the same."""
     answer = world.ada.put(f"{depot}/tables", {"tables": [{"table": "orders"}]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from local.sandbox.convex.errors import error, error_body
 from local.sandbox.convex.exports import Desk, Source
 from local.sandbox.convex.streaming import Streaming
 from local.sandbox.convex.sync import Syncs
+from local.sandbox.convex.system import SystemQueries
 from local.sandbox.faults import Faults
 from local.sandbox.web import json_response, read_object
 
@@ -34,6 +35,8 @@ PROVIDER = "convex"
 DEPLOYMENT = "sandbox-animal-123"
 DEPLOY_KEY = f"prod:{DEPLOYMENT}|c2FuZGJveC1kZXBsb3kta2V5"
 LATEST_EXPORT = "_system/cli/exports:getLatest"
+FAILED = 560
+"""The status of an answer from a function that failed."""
 
 _FAULTS = {
     "export_in_progress": "A request for an export is refused: a backup of somebody else's runs.",
@@ -47,6 +50,8 @@ _FAULTS = {
     "no_ranges": "A download that starts at the beginning whatever range was asked for.",
     "cursor_expired": "400 DataSyncCursorExpired for a data sync that is gone on with.",
     "cursor_invalid": "400 InvalidDataSyncCursor for a data sync that is gone on with.",
+    "no_column_names": "403 for the column names: a plan without the streaming export.",
+    "no_system_queries": "No query lists or counts tables (`path` narrows it).",
     "no_data_sync": "404 for data syncs: a back end that is older than they are.",
 }
 _CLIENT = re.compile(r"[\w-]+-\d+\.\d+\.\d+([-+][\w.-]+)?")
@@ -86,6 +91,7 @@ def convex_app(
             Route("/api/export/request/zip", guarded(deployment.request_zip), methods=["POST"]),
             Route("/api/export/zip/{reference}", guarded(deployment.get_zip)),
             Route("/api/query", guarded(deployment.query), methods=["POST"]),
+            Route("/api/function", guarded(deployment.query), methods=["POST"]),
             Route("/api/test_streaming_export_connection", guarded(streaming.test)),
             Route("/api/get_table_column_names", guarded(deployment.column_names)),
             Route("/api/json_schemas", guarded(deployment.json_schemas)),
@@ -121,6 +127,7 @@ class _Deployment:
     def __init__(self, source: Source, faults: Faults) -> None:
         self._source = source
         self._desk = Desk(source)
+        self._system = SystemQueries(source)
         self._take = partial(faults.take, PROVIDER)
 
     async def request_zip(self, request: Request) -> Response:
@@ -142,11 +149,23 @@ class _Deployment:
             asked = await read_object(request)
         except (ValueError, TypeError) as cause:
             return error(400, "BadJsonBody", str(cause))
-        path = asked.get("path")
-        if path != LATEST_EXPORT:
-            message = f"Could not find public function for '{path}'."
-            return json_response({"status": "error", "errorMessage": message, "logLines": []})
-        return json_response({"status": "success", "value": self._desk.look(), "logLines": []})
+        path = str(asked.get("path"))
+        try:
+            value = await self._value(path, asked)
+        except LookupError as cause:
+            failure = {"status": "error", "errorMessage": str(cause), "logLines": []}
+            return json_response(failure, FAILED)
+        return json_response({"status": "success", "value": value, "logLines": []})
+
+    async def _value(self, path: str, asked: Mapping[str, Any]) -> Any:
+        """Return what a query answers; LookupError where there is none of the kind."""
+        if path == LATEST_EXPORT:
+            return self._desk.look()
+        if self._take("no_system_queries", path=path):
+            raise LookupError(f"Could not find public function for '{path}'.")
+        component = asked.get("componentPath") or ""
+        args = asked.get("args") or {}
+        return await run_in_threadpool(self._system.ask, path, component=component, args=args)
 
     async def get_zip(self, request: Request) -> Response:
         found = self._desk.find(request.path_params["reference"])
@@ -165,6 +184,8 @@ class _Deployment:
         )
 
     async def column_names(self, request: Request) -> Response:  # noqa: ARG002 - a handler's
+        if self._take("no_column_names"):
+            return json_response(error_body(403), 403)
         found: dict[str, list[dict[str, Any]]] = {"": []}
         for stream, columns in (await run_in_threadpool(self._source.columns)).items():
             component, _, table = stream.rpartition("/")

@@ -9,7 +9,6 @@ from adapters.convex import SPEC
 from adapters.convex.deployment import Source
 from shared.domain.changes import Delete, Truncate
 from shared.domain.checkpoints import Checkpoint
-from shared.domain.fields import FieldType
 from shared.errors import AuthError, PermanentError, TransientError
 from tests.convex_kit import Server, read_all
 
@@ -36,21 +35,6 @@ def test_a_key_without_rights_is_told_which(server: Server, work_dir: Path) -> N
     server.fault("forbidden", path="/api/query")
     with pytest.raises(AuthError, match="deployment:backups:view"):
         server.connect(work_dir).check()
-
-
-def test_discover_lists_tables_with_columns(server: Server, work_dir: Path) -> None:
-    """Tables of all components come with their columns; any field may hold anything."""
-    streams = {stream.name: stream for stream in server.connect(work_dir).discover()}
-    assert set(streams) == set(COUNTS)
-    fields = {field.name: field for field in streams["shop/cars"].fields}
-    assert fields["_id"].unique
-    assert fields["n"].type is FieldType.JSON
-
-
-def test_discover_without_the_right_lists_nothing(server: Server, work_dir: Path) -> None:
-    """A deployment that does not tell its columns is still one that can be synced."""
-    server.fault("forbidden", path="column_names")
-    assert server.connect(work_dir).discover() == ()
 
 
 def test_read_brings_the_whole_export(server: Server, work_dir: Path) -> None:

@@ -1,0 +1,101 @@
+"""What a deployment's tables are told to be, by whichever of its calls answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters.convex import catalogue
+from local.sandbox.convex import system
+from shared.domain.fields import FieldType
+from shared.domain.providers import Stream
+from shared.errors import AuthError
+from tests.convex_kit import Server
+
+COUNTS = {"cars": 7, "empty": 0, "wheels": 3, "shop/cars": 2, "shop/till/bills": 0}
+COLUMNS = ["_id", "_creationTime", "n"]
+
+
+def discover(server: Server, work_dir: Path) -> dict[str, Stream]:
+    """Return the deployment's tables by name."""
+    return {stream.name: stream for stream in server.connect(work_dir).discover()}
+
+
+def columns(stream: Stream) -> list[str]:
+    return [field.name for field in stream.fields]
+
+
+def test_tables_come_with_columns_and_counts(server: Server, work_dir: Path) -> None:
+    """Those of all components, empty ones too; any field may hold anything."""
+    streams = discover(server, work_dir)
+    assert {name: stream.row_count for name, stream in streams.items()} == COUNTS
+    assert columns(streams["cars"]) == COLUMNS
+    fields = {field.name: field for field in streams["shop/cars"].fields}
+    assert fields["_id"].unique
+    assert fields["n"].type is FieldType.JSON
+
+
+def test_counts_are_of_now(server: Server, work_dir: Path) -> None:
+    """A table that was filled meanwhile has its new count, one that is new is there."""
+    server.mutate(
+        {"op": "insert", "table": "cars", "document": {"n": 1}},
+        {"op": "insert", "table": "boats", "document": {"sail": "red"}},
+    )
+    streams = discover(server, work_dir)
+    assert streams["cars"].row_count == 8
+    assert streams["boats"].row_count == 1
+    assert "sail" in columns(streams["boats"])
+
+
+def test_a_plan_without_column_names_is_sampled(server: Server, work_dir: Path) -> None:
+    """Some documents of each table tell its columns then."""
+    server.fault("no_column_names")
+    streams = discover(server, work_dir)
+    assert {name: stream.row_count for name, stream in streams.items()} == COUNTS
+    assert columns(streams["cars"]) == ["_creationTime", "_id", "n"]
+    assert columns(streams["empty"]) == []
+
+
+def test_a_deployment_that_does_not_count_names_its_columns(server: Server, work_dir: Path) -> None:
+    """The counts are unknown, the rest is as ever."""
+    server.fault("no_system_queries", count=None)
+    streams = discover(server, work_dir)
+    assert set(streams) == set(COUNTS)
+    assert {stream.row_count for stream in streams.values()} == {None}
+    assert columns(streams["cars"]) == COLUMNS
+
+
+@pytest.mark.parametrize("query", ["tableSize", "tableData"])
+def test_one_query_that_is_missing_costs_its_answers_only(
+    server: Server, work_dir: Path, query: str
+) -> None:
+    """Tables without counts, or without columns, are tables all the same."""
+    server.fault("no_column_names")
+    server.fault("no_system_queries", count=None, path=query)
+    streams = discover(server, work_dir)
+    assert set(streams) == set(COUNTS)
+    assert (streams["cars"].row_count is None) == (query == "tableSize")
+    assert bool(streams["cars"].fields) == (query != "tableData")
+
+
+def test_a_deployment_that_tells_nothing_can_be_synced_all_the_same(
+    server: Server, work_dir: Path
+) -> None:
+    """Without the right to view data nothing is listed; a key that is dead is an error."""
+    server.fault("forbidden", path="column_names")
+    server.fault("forbidden", path="/api/function", count=None)
+    assert server.connect(work_dir).discover() == ()
+    with pytest.raises(AuthError):
+        server.connect(work_dir, key="prod:sandbox-animal-123|wrong").discover()
+
+
+def test_many_tables_come_in_pages(
+    server: Server, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pages of the list are read; only so many tables are counted."""
+    monkeypatch.setattr(system, "PAGE", 2)
+    monkeypatch.setattr(catalogue, "MOST_COUNTED", 4)
+    streams = discover(server, work_dir)
+    assert set(streams) == set(COUNTS)
+    assert sum(stream.row_count is None for stream in streams.values()) == 1
