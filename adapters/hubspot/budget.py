@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from shared.domain.zones import find_zone, first_instant
 from shared.errors import TransientError
 from shared.http.rate import Rate
 
@@ -56,13 +56,9 @@ class AccountBudget:
 
     def until_reset(self) -> float:
         """Return the seconds until midnight of the account, an hour where its zone is unknown."""
-        name = self._zone_of()
-        try:
-            zone = ZoneInfo(name) if name else None
-        except (KeyError, OSError, ValueError):
-            zone = None
+        zone = find_zone(self._zone_of())
         if zone is None:
             return UNKNOWN_WAIT
         now = self._now().astimezone(zone)
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), zone)
-        return (midnight.astimezone(UTC) - now.astimezone(UTC)).total_seconds() + _SLACK
+        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time())
+        return (first_instant(midnight, zone) - now.astimezone(UTC)).total_seconds() + _SLACK
