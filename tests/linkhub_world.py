@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from shared.domain.jobs import Job, LogRecord
 from shared.domain.paging import ListQuery
 from shared.ports.sink import Sink
 from shared.services.reruns import replay_record, request_undo, retry_job
-from shared.services.runs import SinkRequest
+from shared.services.runs import RunPorts, SinkRequest
 from shared.sinks.linkhub import LinkHubSink
 from shared.sinks.linkhub.client import UpsertInput
+from shared.store.unit_of_work import UnitOfWork
 from tests.fakes import FakeSource
 from tests.linkhub_kit import make_client
 from tests.sandbox_kit import Running
@@ -66,12 +67,13 @@ class Numbers(FakeSource):
 
 
 class LinkHubWorld(World):
-    """A world whose sinks write to LinkHub; `cut` is called before each request to it."""
+    """A world whose sinks write to LinkHub; `cut` is called before a sink is opened."""
 
     running: Running
     owner: Instance
     numbers: Numbers
     cut: Callable[[], None]
+    cut_uow: Callable[[], None]
 
     @classmethod
     @contextmanager
@@ -79,7 +81,7 @@ class LinkHubWorld(World):
         database = make_database("file", folder)
         world = cls(database=database, work_dir=folder)
         world.running = running
-        world.cut = lambda: None
+        world.cut = world.cut_uow = lambda: None
         world.numbers = Numbers(0, names={n: f"Number {n}" for n in range(6)})
         world.source = world.numbers
         world.make_sink = world.linkhub_sink
@@ -91,12 +93,22 @@ class LinkHubWorld(World):
         yield world
         database.dispose()
 
+    @property
+    def ports(self) -> RunPorts:
+        """Hand runs units of work that `cut_uow` is called before, where they write."""
+        return replace(super().ports, open_uow=self._open_uow)
+
+    def _open_uow(self, *, read_only: bool = False) -> AbstractContextManager[UnitOfWork]:
+        if not read_only:
+            self.cut_uow()
+        return self.database.open_uow(read_only=read_only)
+
     def linkhub_sink(self, request: SinkRequest) -> Sink:
         assert request.mapper is not None
         self.cut()
         return LinkHubSink(
             client=make_client(self.running, self.owner.profile_id),
-            open_uow=self.database.open_uow,
+            open_uow=self._open_uow,
             instance=request.set_up.instance,
             job_id=request.job.id,
             run_id=request.job.run_id,

@@ -12,6 +12,7 @@ from shared.domain.instances import InstanceStatus
 from shared.domain.jobs import Job, JobKind, JobStatus
 from shared.domain.tallies import Tally
 from shared.errors import AuthError, ConflictError, NotFoundError, PermanentError, TransientError
+from shared.services.pruning import prune
 from shared.services.reruns import request_undo
 from shared.sinks.linkhub import undo
 from tests.factories import make_caller
@@ -278,3 +279,14 @@ def test_an_undo_that_is_cancelled_stops_and_can_be_asked_for_again(
     world.cut = lambda: None
     assert world.settled(world.undo(target)).status is JobStatus.SUCCESS
     assert world.names_in_linkhub() == NAMES
+
+
+def test_a_sync_whose_journal_is_gone_cannot_be_taken_back(world: LinkHubWorld) -> None:
+    """Journals are kept as long as problem records; the answer says that it is too long ago."""
+    target = world.sync()
+    world.clock.move(days=89)
+    assert prune(keep_days=90, open_uow=world.database.open_uow, now=world.clock) == 0
+    world.clock.move(days=2)
+    assert prune(keep_days=90, open_uow=world.database.open_uow, now=world.clock) > 0
+    with pytest.raises(ConflictError, match="too long ago"):
+        world.undo(target)
