@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions import (
+    breakers,
     conflicts,
     dead_letters,
     health,
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     conflicts.bp,
     oauth.bp,
     dead_letters.bp,
+    breakers.bp,
     queues.bp,
     timers.bp,
 )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.services.connections import Connector
     from shared.services.oauth_servers import OAuthServers
     from shared.services.platform import PlatformSettings, SignInClient
+    from shared.services.provider_health import ProviderHealth
     from shared.services.rate_limiting import RateLimiter
     from shared.services.run_ports import Export
     from shared.services.runs import RunPorts, SinkRequest
@@ -84,7 +85,15 @@ class App(Warehouses):
             allow_private_hosts=settings.allow_private_hosts,
             platform_options=self.platform.options,
             keeper=self.token_keeper,
+            health=self.provider_health,
         )
+
+    @cached_property
+    def provider_health(self) -> ProviderHealth:
+        """What all syncs of an account know of its provider."""
+        from shared.services.provider_health import ProviderHealth
+
+        return ProviderHealth(open_uow=self.open_uow, now=self.now)
 
     @cached_property
     def platform(self) -> PlatformSettings:
@@ -220,7 +229,10 @@ class App(Warehouses):
         )
         # read from by another thread than the one the sink writes in
         reader = self._linkhub_client(instance.profile_id, sleep=request.sleep)
-        return Export(source=LinkHubSource(reader, revisit=sink.books.to_revisit), sink=sink)
+        return Export(
+            source=LinkHubSource(reader, revisit=sink.books.to_revisit, job_id=request.job.id),
+            sink=sink,
+        )
 
     def _linkhub_client(
         self, profile_id: str, *, sleep: Callable[[float], None], interactive: bool = False

@@ -152,7 +152,6 @@ FIELDS: Final[Mapping[str, Any]] = {
     "approvedAt": None,
     "targetJobId": "",
     "targetRecordId": "",
-    "targetRecordId": "",
     "startedAt": _BEGAN,
     "finishedAt": _ENDED,
     "errorClass": "",
@@ -200,6 +199,13 @@ FIELDS: Final[Mapping[str, Any]] = {
     "DeadLetter.errorClass": "transient",
     "DeadLetter.error": "HubSpot answered 503 to GET /crm/objects/2026-03/deals.",
     "DeadLetter.state": "open",
+    # breakers, for admins only
+    "Breaker.id": "01993b32-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+    "failures": 3,
+    "openedAt": _BEGAN,
+    "retryAt": "2026-11-21T08:01:00Z",
+    "lastError": "HubSpot answered 503 to GET /crm/objects/2026-03/deals.",
+    "Breaker.state": "open",
 }
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from functions.schemas.jobs import Log as Log
     from functions.schemas.jobs import LogRecord as LogRecord
     from functions.schemas.profiles import Profile as Profile
+    from functions.schemas.service import Breaker as Breaker
     from functions.schemas.service import Health as Health
     from functions.schemas.service import Readiness as Readiness
     from functions.schemas.warehouse_inputs import WarehouseInput as WarehouseInput
@@ -55,7 +56,7 @@ __getattr__ = exports(
         "instances": "Connection Instance SignIn",
         "jobs": "Counts DeadLetter Job Log LogRecord",
         "profiles": "Profile",
-        "service": "Health Readiness",
+        "service": "Breaker Health Readiness",
         "warehouse_inputs": "WarehouseInput",
         "warehouses": "Warehouse WarehouseTest",
         "wizard": "Activation FieldMappings Preview Streams SyncConfig Tables",

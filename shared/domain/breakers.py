@@ -103,7 +103,7 @@ class Breaker:
 
 def _opened(breaker: Breaker, now: datetime, at_least: float) -> Breaker:
     span = min(FIRST_OPEN * 2 ** min(breaker.openings, 16), LONGEST_OPEN)
-    span = max(span, min(timedelta(seconds=at_least), LONGEST_OPEN))
+    span = max(span, timedelta(seconds=min(at_least, LONGEST_OPEN.total_seconds())))
     return replace(
         breaker,
         state=CircuitState.OPEN,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.domain.providers import ProviderSpec
+    from shared.services.provider_health import ProviderHealth
     from shared.services.token_refresh import TokenKeeper
 
 
@@ -27,7 +28,8 @@ class Connector:
     """Opens connections with what the platform decides, so that adapters read no settings.
 
     `platform_options` are options by provider slug that a customer cannot choose (base URLs).
-    `keeper` keeps the tokens of instances that signed in by OAuth.
+    `keeper` keeps the tokens of instances that signed in by OAuth, `health` what all syncs of an
+    account know of its provider.
     """
 
     find_provider: FindProvider
@@ -35,6 +37,7 @@ class Connector:
     allow_private_hosts: bool = False
     platform_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     keeper: TokenKeeper | None = None
+    health: ProviderHealth | None = None
 
     def open(
         self,
@@ -45,8 +48,14 @@ class Connector:
         sleep: Callable[[float], None],
         selection: Mapping[str, Sequence[str]] | None = None,
         interactive: bool = False,
+        account: str = "",
     ) -> Connection:
-        """Return an opened connection; the caller closes it."""
+        """Return an opened connection; the caller closes it.
+
+        `account` is whose request limits it keeps, and whose breaker stops it: the provider's own
+        id, or '' for the instance alone. A breaker stops nobody who is looking. Raises
+        TransientError, with the time to wait, while it is open.
+        """
         definition = self.find_provider(provider)
         defaults = {option.name: option.default for option in definition.spec.options}
         tokens = None
@@ -54,17 +63,27 @@ class Connector:
             tokens = self.keeper.sources(
                 provider, credentials, sleep=sleep, interactive=interactive
             )
-        return definition.connect(
-            ConnectRequest(
-                credentials=credentials,
-                tokens=tokens,
-                options={**defaults, **options, **self.platform_options.get(provider, {})},
-                selection=selection or {},
-                work_dir=self.work_dir,
-                sleep=sleep,
-                interactive=interactive,
-                allow_private_hosts=self.allow_private_hosts,
-            )
+        owner = account or credentials.instance_id
+        health = self.health if owner else None
+        budgets = None
+        if health is not None:
+            budgets = health.budgets(definition.spec, owner, sleep=sleep, interactive=interactive)
+        request = ConnectRequest(
+            credentials=credentials,
+            tokens=tokens,
+            budgets=budgets,
+            options={**defaults, **options, **self.platform_options.get(provider, {})},
+            selection=selection or {},
+            work_dir=self.work_dir,
+            sleep=sleep,
+            interactive=interactive,
+            allow_private_hosts=self.allow_private_hosts,
+        )
+        if health is None or interactive:
+            return definition.connect(request)
+        secrets = tuple(credentials.values.values())
+        return health.watched(
+            definition.spec, owner, lambda: definition.connect(request), secrets=secrets
         )
 
 

@@ -41,6 +41,7 @@ def discover_tables(job: Job, *, ports: RunPorts, settlement: Settlement) -> Non
             credentials=credentials,
             options=set_up.instance.options,
             sleep=heartbeat.sleep,
+            account=set_up.state.account,
         )
         with closing(connection):
             streams = connection.discover()

@@ -35,6 +35,7 @@ def live_connection(
             selection=selection,
             sleep=time.sleep,
             interactive=True,
+            account=state.account,
         )
         with closing(connection):
             yield connection

@@ -62,6 +62,7 @@ def sync_instance(
             options=set_up.instance.options,
             selection=_selection(set_up, definition),
             sleep=heartbeat.sleep,
+            account=set_up.state.account,
         )
         with closing(connection):
             rules = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from functions.bootstrap import App
+from shared.domain.breakers import CircuitState
 from shared.domain.changes import RecordProblem
 from shared.domain.ids import new_id
 from shared.domain.paging import ListQuery
 from tests.factories import NOW
-from tests.store_kit import make_conflict, make_entry, make_link
+from tests.store_kit import make_breaker, make_conflict, make_entry, make_link
 
 
 def add_record(app: App, job_id: str, *, key: str = "1") -> str:
@@ -41,3 +42,12 @@ def add_conflict(app: App, instance_id: str, **values: Any) -> str:
         uow.conflicts.record([conflict], now=conflict.updated_at)
         uow.commit()
     return conflict.id
+
+
+def add_breaker(app: App, **values: Any) -> str:
+    """Return the id of a new breaker that has opened."""
+    breaker = make_breaker(**{"account": new_id(), "state": CircuitState.OPEN, **values})
+    with app.open_uow() as uow:
+        uow.breakers.add(breaker)
+        uow.commit()
+    return breaker.id

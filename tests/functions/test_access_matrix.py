@@ -17,7 +17,7 @@ from shared.domain.jobs import DeadLetter, DeadLetterState
 from shared.services.oauth_servers import OAuthServers
 from tests.factories import NOW
 from tests.functions.kit import ADMIN, Answer, Client, HttpWorld, http_functions
-from tests.functions.records_kit import add_conflict, add_record
+from tests.functions.records_kit import add_breaker, add_conflict, add_record
 from tests.issuer_kit import Issuer, hmac_token, unsigned_token
 from tests.store_kit import make_oauth_state
 from tests.warehouse_access_kit import WAREHOUSE
@@ -83,6 +83,8 @@ MATRIX: Final[dict[str, Row]] = {
     "test_warehouse": OWNED,
     "list_dead_letters": FOR_ADMINS,
     "replay_dead_letter": FOR_ADMINS,
+    "list_breakers": FOR_ADMINS,
+    "reset_breaker": FOR_ADMINS,
 }
 
 CLAIMS: Final[dict[str, Any]] = {"sub": "ada", "roles": [ADMIN]}
@@ -118,6 +120,7 @@ class Doors:
             "{job_id}": job_id,
             "{log_id}": world.ada.get("logs").json["items"][0]["id"],
             "{letter_id}": self._add_letter(job_id),
+            "{breaker_id}": add_breaker(world.app),
             "{record_id}": add_record(world.app, job_id),
             "{conflict_id}": add_conflict(world.app, instance_id),
             "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],

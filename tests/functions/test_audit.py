@@ -14,7 +14,7 @@ from shared.errors import ApprovalNeededError
 from shared.store.tables import audit_events
 from tests.functions.kit import GOOD_KEY, Answer, HttpWorld, http_functions
 from tests.functions.oauth_kit import Desk
-from tests.functions.records_kit import add_conflict, add_entry, add_record
+from tests.functions.records_kit import add_breaker, add_conflict, add_entry, add_record
 from tests.warehouse_access_kit import WAREHOUSE
 
 RULES: Final = [
@@ -171,8 +171,15 @@ ACTS: Final[dict[str, tuple[str, Way]]] = {
         "dead_letter.replay",
         lambda on: on.world.admin.post(f"{on.dead()}/replay"),
     ),
+    "reset_breaker": (
+        "breaker.reset",
+        lambda on: on.world.admin.post(f"admin/breakers/{add_breaker(on.world.app)}/reset"),
+    ),
 }
 SIGN_INS: Final = {"start_sign_in": "oauth.start", "complete_sign_in": "instance.connect"}
+BY_ADMINS: Final = {"replay_dead_letter", "reset_breaker"}
+OF_NOBODY: Final = {"reset_breaker"}
+"""What is no single profile's."""
 CHANGES_NOTHING: Final = {"preview_mappings", "test_new_warehouse", "test_warehouse"}
 
 
@@ -202,10 +209,10 @@ def test_a_change_is_written_down(world: HttpWorld, name: str) -> None:
     assert answer.status < 300, answer.body
     found = [event for event in events(world) if event.action == action]
     assert len(found) == before + 1
-    subject = "grace" if name == "replay_dead_letter" else "ada"
+    subject = "grace" if name in BY_ADMINS else "ada"
     for event in found:
         assert event.actor == f"{world.issuer.url}|{subject}"
-        assert event.profile_id
+        assert bool(event.profile_id) is (name not in OF_NOBODY)
         assert event.target
         told = f"{event.before}{event.after}"
         assert GOOD_KEY not in told

@@ -96,6 +96,7 @@ def test_another_profiles_ids_are_unknown(world: HttpWorld, function: Indexed) -
         "{job_id}": job_id,
         "{log_id}": log_id,
         "{letter_id}": job_id,
+        "{breaker_id}": job_id,
         "{record_id}": add_record(world.app, job_id),
         "{conflict_id}": add_conflict(world.app, instance_id),
         "{warehouse_id}": world.ada.post("warehouses", WAREHOUSE).json["id"],

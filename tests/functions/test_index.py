@@ -63,6 +63,8 @@ ROUTES = {
     "POST api/v1/conflicts/{conflict_id}",
     "GET api/v1/admin/dead-letters",
     "POST api/v1/admin/dead-letters/{letter_id}/replay",
+    "GET api/v1/admin/breakers",
+    "POST api/v1/admin/breakers/{breaker_id}/reset",
 }
 QUEUES = {
     "sync_manual": "sync-manual",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.breakers import CircuitState
 from shared.domain.changes import RecordProblem
 from shared.domain.conflicts import ConflictStatus
 from shared.domain.ids import new_id
@@ -17,12 +18,13 @@ from shared.domain.jobs import DeadLetter, DeadLetterState, Job, JobStatus
 from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW, make_instance, make_job
 from tests.functions.kit import Client, HttpWorld
-from tests.store_kit import make_conflict, make_link, make_log
+from tests.store_kit import make_breaker, make_conflict, make_link, make_log
 from tests.warehouse_access_kit import make_warehouse
 
 COUNT = 23
-LISTS = ["instances", "jobs", "logs", "records", "conflicts", "dead-letters", "warehouses"]
-FILTERED = ["instances", "jobs", "logs", "conflicts", "dead-letters"]
+FOR_ADMINS = ["dead-letters", "breakers"]
+FILTERED = ["instances", "jobs", "logs", "conflicts", *FOR_ADMINS]
+LISTS = ["records", "warehouses", *FILTERED]
 
 
 class Rows:
@@ -47,7 +49,7 @@ class Rows:
             uow.commit()
         self.path = {
             "records": f"logs/{self.ids['logs'][0]}/records",
-            "dead-letters": "admin/dead-letters",
+            **{name: f"admin/{name}" for name in FOR_ADMINS},
         }
 
     def _add(self, uow: UnitOfWork, profile_id: str, number: int) -> None:
@@ -90,12 +92,17 @@ class Rows:
         if is_odd:
             settled = ConflictStatus.SETTLED_LINKHUB
             uow.conflicts.settle(conflict.id, settled, settled_by="ada", now=moment)
-        made = (instance.id, job.id, log.id, conflict.id, letter.id)
+        state = CircuitState.OPEN if is_odd else CircuitState.CLOSED
+        breaker = make_breaker(
+            provider=instance.provider, account=str(number), state=state, **times
+        )
+        uow.breakers.add(breaker)
+        made = (instance.id, job.id, log.id, conflict.id, letter.id, breaker.id)
         for name, row_id in zip(FILTERED, made, strict=True):
             self.ids[name].append(row_id)
 
     def client(self, name: str) -> Client:
-        return self.world.admin if name == "dead-letters" else self.world.ada
+        return self.world.admin if name in FOR_ADMINS else self.world.ada
 
     def get(self, name: str, **params: str) -> Any:
         return self.client(name).get(self.path.get(name, name), **params)
@@ -151,6 +158,7 @@ def test_filters_by_status(rows: Rows, name: str) -> None:
         "instances": "paused",
         "conflicts": "settled_linkhub",
         "dead-letters": "discarded",
+        "breakers": "open",
     }
     status = odd.get(name, "failed")
     found = [item["id"] for page in rows.pages(name, limit="2", status=status) for item in page]
