@@ -27,12 +27,15 @@ def tick(timer: func.TimerRequest) -> None:  # noqa: ARG001  late or not, the wo
 @bp.timer_trigger(arg_name="timer", schedule="0 17 * * * *", use_monitor=True)
 def maintain(timer: func.TimerRequest) -> None:  # noqa: ARG001  likewise
     """Every hour: remove what nobody needs any more, keep alive what dies unused."""
+    from adapters import all_providers
+    from shared.services.keep_alive import keep_alive
     from shared.services.pruning import prune
     from shared.services.secrets import remove_secrets
     from shared.services.token_renewal import renew_ending
 
     prune(keep_days=app().settings.log_records_days, open_uow=app().open_uow, now=app().now)
     renew_ending(keeper=app().token_keeper)
+    keep_alive(all_providers(), open_uow=app().open_uow, queue=app().queue, now=app().now)
     remove_secrets(
         open_uow=app().open_uow,
         vault=app().vault,

@@ -8,6 +8,7 @@ Start reading at `connection.py`. `sync_source.py` reads by data syncs, with the
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.domain.providers import AuthType, ConnectionOption, Direction, ProviderSpec, SinkKind
@@ -48,4 +49,4 @@ def connect(request: ConnectRequest) -> Connection:
     return open_connection(request)
 
 
-PROVIDER = ProviderDefinition(spec=SPEC, connect=connect)
+PROVIDER = ProviderDefinition(spec=SPEC, connect=connect, keeps_for=timedelta(days=3))

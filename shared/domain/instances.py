@@ -85,6 +85,7 @@ class InstanceState:
     before, None where it does not end by itself. Of a refresh: who holds the lease, since when its
     answer has not been seen (`refresh_sent_at`), since when somebody waits for what it brings,
     before when none may begin, and why none can work until a person reconnects ('' if one can).
+    `watermark_at` is when the last sync ended, if the next one can go on from it, else None.
     """
 
     instance_id: str
@@ -98,6 +99,7 @@ class InstanceState:
     refresh_not_before: datetime | None = None
     refresh_problem: str = ""
     last_sync_at: datetime | None = None
+    watermark_at: datetime | None = None
     next_sync_at: datetime | None = None
     last_error: str = ""
     failures_in_a_row: int = 0

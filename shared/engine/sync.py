@@ -47,11 +47,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended without an error; `tally` counts the whole job so far."""
+    """How a run ended without an error; `tally` counts the whole job so far.
+
+    `leaves_watermark`: every scope was read, and the source can tell what changes from here on.
+    """
 
     ending: Ending
     mode: Mode
     tally: Tally
+    leaves_watermark: bool = False
     loads: tuple[TableLoad, ...] = ()
     checks: tuple[TableCheck, ...] = ()
 
@@ -108,6 +112,7 @@ class _Run:
         loads: list[TableLoad] = []
         checks: list[TableCheck] = []
         ending = Ending.COMPLETED
+        leaves_watermark = True
         for scope, saved in opened.items():
             # One that an earlier run of this job settled is settled again, which changes nothing
             # and tells the tables it loaded: that run may have ended before anybody noted them.
@@ -118,12 +123,14 @@ class _Run:
                 if ending is not Ending.COMPLETED:
                     break
             finished = self._finish(scope, last)
+            leaves_watermark &= last.checkpoint.watermark is not None
             loads += finished.loads
             checks += finished.checks
         return Outcome(
             ending=ending,
             mode=mode,
             tally=self._total(),
+            leaves_watermark=leaves_watermark and ending is Ending.COMPLETED,
             loads=tuple(loads),
             checks=tuple(checks),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -139,14 +140,16 @@ class ProviderDefinition:
     tell; `default_transform(stream, external_field)` is the transform used where a mapping has
     none. By stream: `version_fields` tell a record's version (what `get` gave of them is handed
     back to `push`), `changed_at` is the field that says when a record was changed last. `oauth`:
-    how people sign in, None where they cannot. `platform`: the options the platform decides, which
-    the environment sets by the rule of `shared/domain/platform_options.py`.
+    how people sign in, None where they cannot. `keeps_for`: how long after a sync its source keeps
+    what the next one goes on from, None for ever. `platform`: the options the platform decides,
+    which the environment sets by the rule of `shared/domain/platform_options.py`.
     """
 
     spec: ProviderSpec
     oauth: OAuthSpec | None = None
     platform: Sequence[PlatformOption] = ()
     connect: Callable[[ConnectRequest], Connection]
+    keeps_for: timedelta | None = None
     default_mappings: Sequence[FieldMapping] = ()
     version_fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     changed_at: Mapping[str, str] = field(default_factory=dict)

@@ -93,8 +93,8 @@ class Reversible(Protocol):
 class Sink(Protocol):
     """One job's way into LinkHub or a warehouse.
 
-    The run calls `load`, then `begin`, then for each batch `write` and `commit`, then `finish`; of a
-    large answer of the source that counts only as a whole, several `write`s and one `commit`.
+    The run calls `load`, then `begin`, then for each batch `write` and `commit`, then `finish`; of
+    a large answer of the source that counts only as a whole, several `write`s and one `commit`.
     Nothing written is visible to the next `load` before `commit`; a crash in between repeats the
     batch, and repeating it changes nothing. Every state write is fenced: after another run's
     `begin`, `commit` and `finish` raise LeaseLostError and write nothing.

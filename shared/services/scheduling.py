@@ -93,7 +93,7 @@ def _start(instance_id: str, *, open_uow: OpenUow, moment: datetime) -> Job | No
         elif is_busy:
             _log.info("Due since %s, but its last job is unfinished: skipped.", state.next_sync_at)
         else:
-            job = _new_job(instance_id, moment)
+            job = scheduled_job(instance_id, moment)
             try:
                 uow.jobs.add(job)
             except ConflictError:
@@ -102,7 +102,8 @@ def _start(instance_id: str, *, open_uow: OpenUow, moment: datetime) -> Job | No
         return job
 
 
-def _new_job(instance_id: str, moment: datetime) -> Job:
+def scheduled_job(instance_id: str, moment: datetime) -> Job:
+    """Return a job that nobody asked for: it starts `jitter_of` the instance later."""
     return Job(
         id=new_id(),
         instance_id=instance_id,

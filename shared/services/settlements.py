@@ -133,6 +133,8 @@ class Settlement:
             state = uow.instances.get_state(job.instance_id)
             if outcome is not None:
                 state = replace(state, last_sync_at=now, last_error="", failures_in_a_row=0)
+                if job.kind is JobKind.SYNC and not job.target_record_id:
+                    state = replace(state, watermark_at=now if outcome.leaves_watermark else None)
                 uow.instances.heal(job.instance_id, now=now)
                 for load in outcome.loads:
                     uow.generations.add(

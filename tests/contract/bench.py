@@ -78,8 +78,8 @@ class FaultCase:
     """A bad day: what is switched on, what is done meanwhile, and what that ends in.
 
     `ends_in` None: it comes through, with what `alters` makes of what a good day gives: the same,
-    as a rule. `act` "get" asks for the first two records, "discover" for the streams; "push" makes a
-    record, changes it and deletes it, and `outcomes` are what comes of that.
+    as a rule. `act` "get" asks for the first two records, "discover" for the streams; "push" makes
+    a record, changes it and deletes it, and `outcomes` are what comes of that.
     """
 
     kind: str

@@ -18,7 +18,7 @@ from shared.store.rows import columns_of, from_row, to_row
 from shared.store.session import SqlSession
 from shared.store.tables import instance_state
 from shared.store.tables import integration_instances as instances
-from shared.store.tables.instances import EXPIRING, NOT_DELETED, SCHEDULED
+from shared.store.tables.instances import EXPIRING, GOING_ON, NOT_DELETED, SCHEDULED
 
 _NONE = "There is no such instance."
 _COLUMNS = columns_of(instances, Instance)
@@ -86,6 +86,13 @@ class SqlInstanceRepository:
         Those that only a person can help, or whose next refresh must wait, are left out.
         """
         rows = self._session.all(ending_statement(before=before, now=now, limit=limit))
+        return [from_row(Instance, row) for row in rows]
+
+    def list_idle(self, provider: str, *, after: datetime, before: datetime) -> Sequence[Instance]:
+        """Return a provider's active instances whose last sync left a watermark between these two
+        moments.
+        """
+        rows = self._session.all(idle_statement(provider, after=after, before=before))
         return [from_row(Instance, row) for row in rows]
 
     def save(self, instance: Instance, *, expected_version: int) -> Instance:
@@ -188,6 +195,22 @@ def due_statement(*, now: datetime, limit: int) -> Select[Any]:
         )
         .order_by(instance_state.c.next_sync_at)
         .limit(limit)
+    )
+
+
+def idle_statement(provider: str, *, after: datetime, before: datetime) -> Select[Any]:
+    """Return the query of `list_idle`."""
+    return (
+        select(*_COLUMNS)
+        .join(instance_state, instance_state.c.instance_id == instances.c.id)
+        .where(
+            instance_state.c.watermark_at > after,
+            instance_state.c.watermark_at <= before,
+            text(GOING_ON),
+            instances.c.provider == provider,
+            instances.c.status == InstanceStatus.ACTIVE,
+            instances.c.deleted_at.is_(None),
+        )
     )
 
 

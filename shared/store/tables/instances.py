@@ -16,6 +16,7 @@ from shared.store.types import EnumText, Json, Key, Label, Name, UtcDateTime
 NOT_DELETED: Final = "deleted_at IS NULL"
 SCHEDULED: Final = "next_sync_at IS NOT NULL"
 EXPIRING: Final = "token_expires_at IS NOT NULL"
+GOING_ON: Final = "watermark_at IS NOT NULL"
 
 integration_instances = Table(
     "integration_instances",
@@ -66,12 +67,14 @@ instance_state = Table(
     Column("refresh_not_before", UtcDateTime(), nullable=True),
     Column("refresh_problem", Label(2000), nullable=False),
     Column("last_sync_at", UtcDateTime(), nullable=True),
+    Column("watermark_at", UtcDateTime(), nullable=True),
     Column("next_sync_at", UtcDateTime(), nullable=True),
     Column("last_error", Label(2000), nullable=False),
     Column("failures_in_a_row", Integer(), nullable=False),
     *timestamps(),
     filtered_index("ix_instance_state_due", "next_sync_at", where=SCHEDULED),
     filtered_index("ix_instance_state_tokens", "token_expires_at", where=EXPIRING),
+    filtered_index("ix_instance_state_watermarks", "watermark_at", where=GOING_ON),
 )
 
 field_mappings = Table(

@@ -45,7 +45,9 @@ def test_a_first_sync_is_full_and_brings_every_record() -> None:
     """An incremental job without a checkpoint reads everything and says so."""
     store, run_log = FakeStore(), FakeRunLog()
     outcome = sync(FakeSource(5), FakeSink(store), run_log=run_log)
-    assert outcome == Outcome(ending=Ending.COMPLETED, mode=Mode.FULL, tally=Tally(success=5))
+    assert outcome == Outcome(
+        ending=Ending.COMPLETED, mode=Mode.FULL, tally=Tally(success=5), leaves_watermark=True
+    )
     assert set(store.rows) == all_rows(5)
     assert run_log.modes == [Mode.FULL]
     assert store.saved["deals"].stage is Stage.FINISHED

@@ -110,6 +110,7 @@ def _set_up(uow: UnitOfWork) -> Instance:
     uow.instances.save_state(replace(state, next_sync_at=NOW), now=NOW)
     uow.instances.list_due(now=NOW, limit=5)
     uow.instances.list_ending(before=LATER, now=NOW, limit=5)
+    uow.instances.list_idle(instance.provider, after=NOW, before=LATER)
     rule = FieldMapping(stream="deals", external_field="a", entity="indicators", field="b")
     uow.mappings.replace(instance.id, [rule], now=NOW)
     uow.mappings.list_for(instance.id)

@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("refresh_not_before", types.UtcDateTime(), nullable=True),
         sa.Column("refresh_problem", types.Label(2000), nullable=False),
         sa.Column("last_sync_at", types.UtcDateTime(), nullable=True),
+        sa.Column("watermark_at", types.UtcDateTime(), nullable=True),
         sa.Column("next_sync_at", types.UtcDateTime(), nullable=True),
         sa.Column("last_error", types.Label(2000), nullable=False),
         sa.Column("failures_in_a_row", sa.Integer(), nullable=False),
@@ -168,6 +169,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("token_expires_at IS NOT NULL"),
         mssql_where=sa.text("token_expires_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_instance_state_watermarks",
+        "instance_state",
+        ["watermark_at"],
+        unique=False,
+        sqlite_where=sa.text("watermark_at IS NOT NULL"),
+        mssql_where=sa.text("watermark_at IS NOT NULL"),
     )
     op.create_table(
         "field_mappings",
