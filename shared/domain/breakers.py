@@ -17,6 +17,8 @@ FAILURES: Final = 3
 """So many syncs in a row that gave up on the provider open the breaker."""
 FIRST_OPEN: Final = timedelta(minutes=1)
 LONGEST_OPEN: Final = timedelta(minutes=30)
+PATIENCE: Final = timedelta(days=1)
+"""After so long without an answer people are to be told: jobs do not just wait any more."""
 PROBE_LEASE: Final = timedelta(minutes=10)
 """A probe that has said nothing for so long has died: another takes its place."""
 
@@ -53,6 +55,10 @@ class Breaker:
     def blocks(self, now: datetime) -> bool:
         """Return whether nobody may call the provider now, not even as a probe."""
         return self.retry_at is not None and now < self.retry_at
+
+    def is_hopeless(self, now: datetime) -> bool:
+        """Return whether the outage has lasted so long that waiting for its end is no plan."""
+        return self.opened_at is not None and now - self.opened_at >= PATIENCE
 
     def probed(self, probe_id: str, *, now: datetime) -> Breaker:
         """Return the breaker with this probe on its way; it must be neither closed nor blocked."""

@@ -192,14 +192,17 @@ class Passage:
     def _refusal(
         self, breaker: Breaker, now: datetime, first: str = "", *, least: float = 0
     ) -> TransientError:
-        until, wait = breaker.retry_at or now, max(_LEAST_SECONDS, least)
+        until = breaker.retry_at or now
+        wait = max(_LEAST_SECONDS, least)
         text = f"{first}{self._label} has failed {breaker.failures} syncs of this account in a row."
         if breaker.state is CircuitState.HALF_OPEN:
             text += " One sync is trying whether it answers again; the others wait for that."
         else:
             text += f" Nothing is asked of it before {until:%H:%M:%S} UTC; then one sync tries."
             wait = max(wait, (until - now).total_seconds())
-        return TransientError(text, retry_after=wait, is_outage=False)
+        # Without a known wait the job takes the usual way of what fails, to people in the end.
+        hopeless = breaker.is_hopeless(now)
+        return TransientError(text, retry_after=None if hopeless else wait, is_outage=False)
 
     @property
     def _names(self) -> tuple[str, str]:

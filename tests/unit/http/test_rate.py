@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from shared.http.rate import HeaderBudget, Pace
+from shared.http.rate import HeaderBudget, Pace, Rate, paced
+from shared.ports.provider import ConnectRequest, Credentials
 from tests.http_kit import Script, answer, make_client
 
 
@@ -149,3 +152,31 @@ def test_retries_are_counted_too() -> None:
     pace = Pace(requests=1, seconds=1, sleep=clock.sleep, clock=clock)
     make_client(transport=script, rate=pace).get_json("/x")
     assert len(clock.waits) == 2
+
+
+def request(clock: Clock, **values: Any) -> ConnectRequest:
+    return ConnectRequest(
+        credentials=Credentials(values={}), work_dir=Path(), sleep=clock.sleep, **values
+    )
+
+
+def test_an_adapters_limit_is_the_connections_own_where_none_is_shared() -> None:
+    """Without a database two calls at one a minute are a minute apart."""
+    clock = Clock()
+    rate = paced(request(clock), "search", requests=1, seconds=60)
+    rate.wait()
+    rate.wait()
+    assert clock.waits == [pytest.approx(60, abs=1)]
+
+
+def test_an_adapters_limit_is_the_accounts_where_it_is_shared() -> None:
+    """The adapter's name and figures go to whoever keeps the account's limits."""
+    clock, asked = Clock(), []
+
+    def budgets(name: str, *, requests: int, seconds: float) -> Rate:
+        asked.append((name, requests, seconds))
+        return shared
+
+    shared = Pace(requests=5, seconds=1, sleep=clock.sleep)
+    assert paced(request(clock, budgets=budgets), "search", requests=5, seconds=1) is shared
+    assert asked == [("search", 5, 1)]

@@ -21,6 +21,7 @@ from shared.ports.provider import Connection, Credentials
 from shared.services.connections import Connector
 from shared.services.provider_health import ProviderHealth
 from shared.services.runs import SinkRequest
+from shared.store.database import Database
 from tests.fakes import FakeSink, FakeSource
 from tests.store_kit import make_database
 from tests.world import SECRET, World
@@ -159,6 +160,19 @@ def test_a_probe_that_fails_opens_it_for_longer(town: Town) -> None:
     assert town.job(job.id).attempts == 2
 
 
+def test_an_outage_of_a_day_is_told_to_people(town: Town) -> None:
+    """Jobs that would only wait on burn attempts again, which ends as a dead letter with a mail."""
+    job = town.add_account_job()
+    town.open_breaker(job)
+    for hours, attempts in [(23, 2), (1, 3)]:
+        town.clock.move(hours=hours)
+        town.fail(job)
+        assert town.job(job.id).attempts == attempts
+    with pytest.raises(TransientError, match="Nothing is asked of it before"):
+        town.run(job)
+    assert (town.job(job.id).attempts, len(town.source.reads)) == (4, 2)
+
+
 def test_records_between_outages_start_the_count_anew(town: Town) -> None:
     """A provider that fails now and then, and brings records in between, is never left alone."""
     job = town.add_account_job()
@@ -269,6 +283,24 @@ def test_a_person_is_never_stopped(town: Town) -> None:
         with pytest.raises(TransientError):
             list(connection.read("deals", None))
     assert town.breaker == before
+
+
+def test_sql_that_is_away_hides_no_outage(
+    town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be counted is said in the log, and the run learns what its provider said."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TransientError("The database cannot answer now.")
+
+    town.source.fail_at = {0: TransientError(OUTAGE)}
+    with closing(town.connect()) as connection:
+        with monkeypatch.context() as away:
+            away.setattr(Database, "_open", refuse)
+            with pytest.raises(TransientError, match="Fake answered 503"):
+                list(connection.read("deals", None))
+        assert "is not kept: The database cannot answer now." in caplog.text
+    assert town.breaker is None
 
 
 CALLS: dict[str, Callable[[Connection], object]] = {
