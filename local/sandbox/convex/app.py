@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from local.sandbox.convex.control import Settings, control_routes
 from local.sandbox.convex.delivery import deliver
+from local.sandbox.convex.driver import Driver
 from local.sandbox.convex.errors import error, error_body
 from local.sandbox.convex.exports import Desk, Source
 from local.sandbox.convex.streaming import Streaming
@@ -76,11 +77,13 @@ def convex_app(
     settings = Settings()
     syncs = Syncs(secret=DEPLOY_KEY.encode(), clock=clock)
     streaming = Streaming(source=source, syncs=syncs, settings=settings, faults=faults)
+    driver = Driver(source)
     guarded = partial(_guarded, faults)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(driver.stop)
         await run_in_threadpool(source.close)
 
     return Starlette(
@@ -96,7 +99,7 @@ def convex_app(
             Route("/api/get_table_column_names", guarded(deployment.column_names)),
             Route("/api/json_schemas", guarded(deployment.json_schemas)),
             Route("/_state", deployment.state),
-            *control_routes(source=source, syncs=syncs, settings=settings),
+            *control_routes(source=source, syncs=syncs, settings=settings, driver=driver),
         ],
     )
 

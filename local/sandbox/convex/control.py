@@ -1,4 +1,4 @@
-"""What only an emulator has: its plan and limits, mutations, and a look at every document."""
+"""What only an emulator has: plan and limits, mutations, a driver, a look at every document."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from local.sandbox.convex.driver import Drive, Driver
 from local.sandbox.convex.exports import Source
 from local.sandbox.convex.mutations import Mutation, mutate
 from local.sandbox.convex.sync import PAGE_BYTES, PAGE_ROWS, Syncs
@@ -28,13 +29,18 @@ class Settings(BaseModel):
     page_bytes: int = Field(default=PAGE_BYTES, ge=1, alias="pageBytes")
 
 
-def control_routes(*, source: Source, syncs: Syncs, settings: Settings) -> list[Route]:
+def control_routes(
+    *, source: Source, syncs: Syncs, settings: Settings, driver: Driver
+) -> list[Route]:
     """Return the routes; none of them asks for a key."""
-    control = _Control(source, syncs, settings)
+    control = _Control(source, syncs, settings, driver)
     handlers: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
         ("/_settings", "GET", control.show_settings),
         ("/_settings", "PUT", control.put_settings),
         ("/_mutate", "POST", control.mutate),
+        ("/_driver", "GET", control.show_driver),
+        ("/_driver", "POST", control.start_driver),
+        ("/_driver", "DELETE", control.stop_driver),
         ("/_expire", "POST", control.expire),
         ("/_documents", "GET", control.documents),
     ]
@@ -42,7 +48,8 @@ def control_routes(*, source: Source, syncs: Syncs, settings: Settings) -> list[
 
 
 class _Control:
-    def __init__(self, source: Source, syncs: Syncs, settings: Settings) -> None:
+    def __init__(self, source: Source, syncs: Syncs, settings: Settings, driver: Driver) -> None:
+        self._driver = driver
         self._source = source
         self._syncs = syncs
         self._settings = settings
@@ -71,6 +78,19 @@ class _Control:
         except LookupError as error:
             return json_response({"error": str(error.args[0])}, 404)
         return json_response(done)
+
+    async def show_driver(self, request: Request) -> Response:  # noqa: ARG002
+        return json_response(self._driver.status())
+
+    async def start_driver(self, request: Request) -> Response:
+        try:
+            drive = Drive.model_validate_json(await request.body() or b"{}")
+        except ValidationError as error:
+            return _invalid(error)
+        return json_response(await run_in_threadpool(self._driver.start, drive), 202)
+
+    async def stop_driver(self, request: Request) -> Response:  # noqa: ARG002
+        return json_response(await run_in_threadpool(self._driver.stop))
 
     async def expire(self, request: Request) -> Response:  # noqa: ARG002
         return json_response({"expired": self._syncs.expire()})

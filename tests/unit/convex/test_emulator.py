@@ -5,10 +5,13 @@ import json
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 
+from local.sandbox.convex.app import _FAULTS
 from local.sandbox.convex.archive import read_counts
+from local.sandbox.convex.control import control_routes
 from local.sandbox.convex.sample import documents, write_sample
 from tests.convex_kit import Server, call, serve
 
@@ -148,3 +151,12 @@ def test_the_sample_holds_what_importers_trip_over(tmp_path: Path) -> None:
     first = json.loads(lines.splitlines()[1])
     assert first["number"] == 2**63 - 2
     assert set(first["amount"]) == {"$float"}
+
+
+def test_its_page_names_every_fault_and_setting(server: Server) -> None:
+    """What can be switched on is in the docs, and each path beside Convex's own too."""
+    page = (Path(__file__).parents[3] / "docs" / "sandbox" / "convex.md").read_text()
+    own = set(_FAULTS) | set(call(server.url, "GET", "/_settings").json())
+    control = control_routes(source=ANY, syncs=ANY, settings=ANY, driver=ANY)
+    assert {name for name in own if f"`{name}`" not in page} == set()
+    assert {route.path for route in control if route.path not in page} == set()
