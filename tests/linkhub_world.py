@@ -13,6 +13,7 @@ from shared.domain.checkpoints import Checkpoint
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
 from shared.domain.jobs import Job, LogRecord
+from shared.domain.links import RecordLink
 from shared.domain.paging import ListQuery
 from shared.ports.sink import Sink
 from shared.services.reruns import replay_record, request_undo, retry_job
@@ -77,7 +78,9 @@ class LinkHubWorld(World):
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, running: Running) -> Iterator[LinkHubWorld]:
+    def opened(
+        cls, folder: Path, running: Running, *, percent: int = 100
+    ) -> Iterator[LinkHubWorld]:
         database = make_database("file", folder)
         world = cls(database=database, work_dir=folder)
         world.running = running
@@ -88,7 +91,7 @@ class LinkHubWorld(World):
         # the sandbox keeps what the tests before have left: another profile each time
         profile_id = world.add_profile(id=new_id())
         world.owner = world.add_instance(
-            profile_id=profile_id, policies={"deleteApprovalPercent": 100}
+            profile_id=profile_id, policies={"deleteApprovalPercent": percent}
         )
         yield world
         database.dispose()
@@ -162,6 +165,13 @@ class LinkHubWorld(World):
             }
         finally:
             client.close()
+
+    def links(self) -> dict[str, RecordLink]:
+        """Return the live links, by external id."""
+        keys = [str(number) for number in range(20)]
+        with self.database.open_uow(read_only=True) as uow:
+            found = uow.links.get_many(self.owner.id, "deals", keys)
+        return {key: link for key, link in found.items() if link.deleted_at is None}
 
     def edit(self, number: int, name: str) -> None:
         """Rename a record as a person in LinkHub might."""
