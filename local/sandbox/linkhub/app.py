@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from local.sandbox.faults import Faults
 from local.sandbox.linkhub.batches import NATIVE, Input
-from local.sandbox.linkhub.bodies import Body, Edits, Ids, Keys, Upsert
+from local.sandbox.linkhub.bodies import Body, Deletes, Edits, Ids, Keys, Upsert
 from local.sandbox.linkhub.records import Records
 from local.sandbox.linkhub.validation import FieldError
 from local.sandbox.web import bearer_token, json_response
@@ -185,14 +185,20 @@ class _LinkHub:
         return json_response({"results": results, "missing": missing})
 
     async def delete(self, request: Request) -> Response:
-        """POST: delete up to 500 records by external key."""
+        """POST: delete up to 500 records by external key, perhaps only while unchanged."""
         profile, entity = self._admit(request)
-        body = _parse(_load(await _read(request)), Keys, "externalKeys")
-        _require_foreign(body.source)
+        data = _load(await _read(request))
+        if isinstance(data, dict) and "inputs" in data:
+            body = _parse(data, Deletes, "inputs")
+            source = body.source
+            wanted = [(item.external_key, item.if_version) for item in body.inputs]
+        else:
+            keys = _parse(data, Keys, "externalKeys")
+            source, wanted = keys.source, [(key, None) for key in keys.external_keys]
+        _require_foreign(source)
         with self.records.transaction():
-            results = self.records.delete(profile, entity, body.source, body.external_keys)
-        found = [{"externalKey": k, "id": i, "outcome": o} for k, i, o in results]
-        return json_response({"results": found})
+            results = self.records.delete(profile, entity, source, wanted)
+        return json_response({"results": [result.to_json() for result in results]})
 
     async def changes(self, request: Request) -> Response:
         """GET: what changed after a cursor, each record once, as it stands now."""

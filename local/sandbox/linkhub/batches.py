@@ -36,7 +36,7 @@ class Record(NamedTuple):
         }
 
 
-class Upserted(NamedTuple):
+class Written(NamedTuple):
     """What became of one input."""
 
     external_key: str
@@ -96,8 +96,7 @@ class Batch:
         errors += wrong + _key_errors(item.key)
         version = 0 if old is None or is_new else old.version
         if item.if_version not in {None, version}:
-            text = f"The record is at version {version}, not {item.if_version}."
-            errors.append(FieldError("", "version_conflict", text))
+            errors.append(outdated(version, item.if_version))
         return old, values, errors
 
     def take(self, record: Record, *, before: Record | None) -> None:
@@ -108,6 +107,12 @@ class Batch:
                 self._by_key.pop(before.external_key, None)
         self._by_key[record.external_key] = self.changed[record.id] = record
         self._by_id[record.id] = record
+
+
+def outdated(version: int, named: int | None) -> FieldError:
+    """Return why a write to a record of this version is refused that names another one."""
+    text = f"The record is at version {version}, not {named}."
+    return FieldError("", "version_conflict", text)
 
 
 def _key_errors(key: str) -> list[FieldError]:

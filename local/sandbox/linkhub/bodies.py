@@ -56,6 +56,20 @@ class Keys(Body):
     external_keys: list[str] = Field(alias="externalKeys")
 
 
+class VersionedKey(Body):
+    """One record to delete."""
+
+    external_key: str = Field(alias="externalKey")
+    if_version: int | None = Field(alias="ifVersion", default=None)
+
+
+class Deletes(Body):
+    """Records to delete, each perhaps only while it has a version."""
+
+    source: Source
+    inputs: list[VersionedKey]
+
+
 class Ids(Body):
     """Records by id."""
 

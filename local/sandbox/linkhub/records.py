@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from local.sandbox.linkhub.batches import NATIVE, Batch, Input, Record, Upserted
+from local.sandbox.linkhub.batches import NATIVE, Batch, Input, Record, Written, outdated
 from local.sandbox.linkhub.validation import FieldError
 from shared.domain.ids import new_id
 from shared.domain.linkhub import ENTITIES
@@ -149,7 +149,7 @@ class Records:
         inputs: Sequence[Input],
         *,
         refused: Mapping[int, FieldError] | None = None,
-    ) -> list[Upserted]:
+    ) -> list[Written]:
         """Write the inputs; return what became of each, in order.
 
         Fields that are not named keep their values. `refused`: positions to reject whatever they
@@ -167,14 +167,14 @@ class Records:
             reason = refused.get(position) if refused else None
             old, values, errors = batch.check(item, [reason] if reason else [])
             if errors:
-                results.append(Upserted(item.key, old.id if old else None, "rejected", errors))
+                results.append(Written(item.key, old.id if old else None, "rejected", errors))
                 continue
             is_new = old is None or old.deleted
             before = {} if old is None or is_new else old.fields
             after = {k: v for k, v in {**before, **values}.items() if v is not None}
             is_same_name = old is not None and (old.source, old.external_key) == (source, item.key)
             if old is not None and not is_new and is_same_name and after == before:
-                results.append(Upserted(item.key, old.id, "unchanged"))
+                results.append(Written(item.key, old.id, "unchanged"))
                 continue
             self._sequence += 1
             record = Record(
@@ -188,28 +188,34 @@ class Records:
                 deleted=False,
             )
             batch.take(record, before=None if is_same_name else old)
-            results.append(Upserted(item.key, record.id, "created" if is_new else "updated"))
+            results.append(Written(item.key, record.id, "created" if is_new else "updated"))
         self._write(profile, entity, batch.changed.values(), renamed=batch.renamed)
         return results
 
     def delete(
-        self, profile: str, entity: str, source: str, keys: Sequence[str]
-    ) -> list[tuple[str, str | None, str]]:
-        """Delete the records of these keys; return (key, id, "deleted" or "missing") of each."""
-        known = self.find_by_keys(profile, entity, source, keys)
+        self, profile: str, entity: str, source: str, wanted: Sequence[tuple[str, int | None]]
+    ) -> list[Written]:
+        """Delete the records of these keys, each only while it has the version named with it.
+
+        Return what became of each: "deleted", "missing" or "rejected".
+        """
+        known = self.find_by_keys(profile, entity, source, [key for key, _ in wanted])
         changed: dict[str, Record] = {}
-        results: list[tuple[str, str | None, str]] = []
+        results: list[Written] = []
         now = _now()
-        for key in keys:
+        for key, version in wanted:
             old = known.get(key)
             if old is None or old.deleted:
-                results.append((key, old.id if old else None, "missing"))
+                results.append(Written(key, old.id if old else None, "missing"))
+                continue
+            if version not in {None, old.version}:
+                results.append(Written(key, old.id, "rejected", [outdated(old.version, version)]))
                 continue
             self._sequence += 1
             known[key] = changed[key] = old._replace(
                 sequence=self._sequence, version=old.version + 1, updated_at=now, deleted=True
             )
-            results.append((key, old.id, "deleted"))
+            results.append(Written(key, old.id, "deleted"))
         self._write(profile, entity, changed.values())
         return results
 

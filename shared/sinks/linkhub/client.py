@@ -35,7 +35,7 @@ ALREADY_LINKED = "already_linked"
 NATIVE = "linkhub"
 """The source of records that people made in LinkHub itself."""
 
-_DELETE_OUTCOMES = frozenset({"deleted", "missing"})
+_DELETE_OUTCOMES = frozenset({"deleted", "missing", "rejected"})
 
 
 class UpsertInput(NamedTuple):
@@ -151,13 +151,27 @@ class LinkHubClient:
             yield from _results(answer, _upsert_result, [item.external_key for item in batch])
 
     def delete(
-        self, entity: str, *, source: str, external_keys: Sequence[str]
+        self,
+        entity: str,
+        *,
+        source: str,
+        external_keys: Sequence[str],
+        versions: Mapping[str, int] | None = None,
     ) -> Iterator[tuple[str, str]]:
-        """Delete records; yield (external key, "deleted" or "missing") of each, in order."""
+        """Delete records; yield (external key, what became of it) of each, in order.
+
+        That is "deleted", "missing", or "rejected" where the record is not at the version (any
+        more) that `versions` has for its key; those it does not name are deleted at any version.
+        """
+        known = versions or {}
         for keys in _chunks(external_keys):
-            answer = self._post_json(
-                f"{entity}/batch/delete", {"source": source, "externalKeys": keys}
-            )
+            inputs = [
+                {"externalKey": key, "ifVersion": known[key]}
+                if key in known
+                else {"externalKey": key}
+                for key in keys
+            ]
+            answer = self._post_json(f"{entity}/batch/delete", {"source": source, "inputs": inputs})
             yield from _results(answer, _delete_result, keys)
 
     def get(

@@ -41,6 +41,10 @@ def test_records_are_written_read_changed_and_deleted(running: Running) -> None:
     (record,) = client.get("initiatives", source="i", external_keys=["deals/1", "deals/9"])
     assert record.fields == {"name": "House", "status": "LATE"}
     assert [r.id for r in client.get_by_ids("initiatives", ids=[record.id])] == [record.id]
+    stale = client.delete(
+        "initiatives", source="i", external_keys=["deals/1"], versions={"deals/1": 9}
+    )
+    assert list(stale) == [("deals/1", "rejected")]
     deleted = client.delete("initiatives", source="i", external_keys=["deals/1", "deals/9"])
     assert list(deleted) == [("deals/1", "deleted"), ("deals/9", "missing")]
     page = client.changes("initiatives", limit=1)

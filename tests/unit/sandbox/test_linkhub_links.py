@@ -50,6 +50,46 @@ def codes(result: Any) -> list[str]:
     return [error["code"] for error in result["errors"]]
 
 
+def delete(client: httpx.Client, *inputs: dict[str, Any], source: str = "one") -> Any:
+    body = {"source": source, "inputs": list(inputs)}
+    answer = client.post("/v1/initiatives/batch/delete", json=body)
+    return answer.raise_for_status().json()["results"]
+
+
+def test_a_delete_can_name_the_version_it_is_based_on(linkhub: httpx.Client) -> None:
+    """At another version the record stays; those beside it are deleted all the same."""
+    kept, gone = upsert(
+        linkhub,
+        {"externalKey": "v/1", "fields": {"name": "Kept", "status": "ON_TIME"}},
+        {"externalKey": "v/2", "fields": {"name": "Gone", "status": "ON_TIME"}},
+    )
+    upsert(linkhub, {"externalKey": "v/1", "fields": {"name": "Edited"}})
+    results = delete(
+        linkhub,
+        {"externalKey": "v/1", "ifVersion": 1},
+        {"externalKey": "v/2", "ifVersion": 1},
+        {"externalKey": "v/3", "ifVersion": 1},
+    )
+    assert [result["outcome"] for result in results] == ["rejected", "deleted", "missing"]
+    assert codes(results[0]) == ["version_conflict"]
+    assert get(linkhub, kept["id"])["fields"]["name"] == "Edited"
+    assert get(linkhub, gone["id"]) is None
+    assert delete(linkhub, {"externalKey": "v/1"})[0]["outcome"] == "deleted"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"source": "one", "inputs": [{"externalKey": "v/1", "ifVersion": "1"}]},
+        {"source": "one", "inputs": [{"ifVersion": 1}]},
+        {"source": "one", "inputs": [], "externalKeys": ["v/1"]},
+    ],
+)
+def test_a_delete_of_another_form_is_refused(linkhub: httpx.Client, body: Any) -> None:
+    """Versions are integers, keys are there, and records are named in one way only."""
+    assert linkhub.post("/v1/initiatives/batch/delete", json=body).status_code == 422
+
+
 def test_what_people_make_is_native(sandbox: Running, linkhub: httpx.Client) -> None:
     """Its source is LinkHub itself, its external key its id; it stands in the feed."""
     id_ = native(sandbox)
