@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.checkpoints import Mode
+from shared.domain.jobs import JobStatus
 from shared.domain.policies import ConflictPolicy
 from shared.domain.tallies import Tally
 from tests.hubspot_ways_kit import HubSpotPair, hubspot_pair
@@ -180,3 +182,51 @@ def test_records_deleted_in_linkhub_are_archived_in_hubspot(hub: HubSpotPair) ->
     assert set(hub.deals()) == {"Wall"}
     hub.assert_in_step()
     hub.assert_quiet()
+
+
+def test_an_edit_that_search_does_not_see_yet_is_not_overwritten(hub: HubSpotPair) -> None:
+    """The import misses it, the export reads the deal itself: both edits arrive in one job."""
+    id_ = hub.add_deal("Roof", amount="10")
+    hub.sync()
+    hub.account.fault("search_lag", seconds=600)
+    hub.edit_deal(id_, amount="20")
+    hub.edit_record("Roof", name="Roof II")
+    assert hub.sync().tally.error == 0
+    assert hub.deals()["Roof II"]["amount"] == "20"
+    assert hub.records()["Roof II"].fields["budget"] == "20.00"
+    hub.assert_in_step()
+    hub.assert_quiet()
+
+
+def test_a_deal_that_left_no_trace_is_found_by_a_full_job(hub: HubSpotPair) -> None:
+    """What was merged away or erased is in no list: a full read proves its absence."""
+    id_ = hub.add_deal("Roof")
+    hub.add_deal("Wall")
+    hub.sync()
+    hub.account.control("POST", "/_deals", purge=[id_])
+    hub.sync()
+    assert set(hub.records()) == {"Roof", "Wall"}
+    log = hub.sync(hub.world.add_job(hub.instance, mode=Mode.FULL))
+    assert log.tally.deleted == 1
+    assert set(hub.records()) == {"Wall"}
+    hub.assert_in_step()
+    hub.assert_quiet()
+
+
+def test_too_many_archived_deals_wait_for_a_person(tmp_path: Path, sandbox: Running) -> None:
+    """A storm of deletes from HubSpot changes nothing until somebody approves it."""
+    with hubspot_pair(tmp_path, sandbox, percent=10) as hub:
+        ids = [hub.add_deal(f"Deal {number}") for number in range(12)]
+        hub.sync()
+        hub.archive_deals(*ids[:6])
+        job = hub.world.add_job(hub.instance)
+        hub.sync(job)
+        assert hub.world.job(job.id).status is JobStatus.WAITING_APPROVAL
+        assert len(hub.records()) == 12
+        with hub.world.database.open_uow() as uow:
+            uow.jobs.approve(job.id, now=hub.world.clock())
+            uow.commit()
+        hub.sync(job)
+        assert len(hub.records()) == 6
+        hub.assert_in_step()
+        hub.assert_quiet()

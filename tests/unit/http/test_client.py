@@ -170,6 +170,26 @@ def test_a_link_of_the_same_origin_is_followed_as_it_is() -> None:
     assert str(script.requests[0].url) == link
 
 
+@pytest.mark.parametrize(
+    ("path", "params", "sent"),
+    [
+        ("/x", {"a": "b c,d", "n": 5, "is": True}, "/base/x?a=b+c%2Cd&n=5&is=true"),
+        ("/x?old=1", {"new": 2}, "/base/x?new=2"),
+        ("/x?kept=1", {}, "/base/x?kept=1"),
+        ("x", {"a": "1"}, "/base/x?a=1"),
+        ("//evil.test/x", None, "/base//evil.test/x"),
+        ("/ö/%2F", None, "/base/%C3%B6/%2F"),
+    ],
+)
+def test_a_path_is_below_the_base_url(
+    path: str, params: dict[str, str | int | bool] | None, sent: str
+) -> None:
+    """Parameters take the place of a query, and nothing in a path leads to another host."""
+    script = Script(answer(200))
+    make_client(transport=script).get_json(path, params=params or {})
+    assert str(script.requests[0].url) == f"https://api.acme.test{sent}"
+
+
 def test_an_answer_beyond_the_limit_is_refused() -> None:
     """A body larger than allowed ends the call before it fills the memory."""
     client = make_client(httpx.Response(200, content=b"x" * 101), max_body=100)
