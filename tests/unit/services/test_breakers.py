@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from shared.services.connections import Connector
 from shared.services.provider_health import ProviderHealth
 from shared.services.runs import SinkRequest
 from shared.store.database import Database
-from tests.fakes import FakeSink, FakeSource
+from tests.fakes import FakeSink
 from tests.store_kit import make_database
 from tests.world import SECRET, World
 
@@ -301,51 +301,3 @@ def test_sql_that_is_away_hides_no_outage(
                 list(connection.read("deals", None))
         assert "is not kept: The database cannot answer now." in caplog.text
     assert town.breaker is None
-
-
-CALLS: dict[str, Callable[[Connection], object]] = {
-    "check": lambda connection: connection.check(),
-    "discover": lambda connection: connection.discover(),
-    "get": lambda connection: connection.get("deals", ["1"]),
-    "push": lambda connection: list(connection.push("deals", [])),
-    "read": lambda connection: list(connection.read("deals", None)),
-}
-
-
-class Broken(FakeSource):
-    """Every call of it meets an outage."""
-
-    def _break(self, *_: object) -> None:
-        raise TransientError(OUTAGE)
-
-    check = discover = get = push = read = _break  # type: ignore[assignment]
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_every_call_counts(town: Town, call: str) -> None:
-    """Whichever way the provider is asked: the third outage is a known wait."""
-    town.source = Broken(0)
-    for waits in (None, None, 60):
-        with closing(town.connect()) as connection:
-            with pytest.raises(TransientError) as raised:
-                CALLS[call](connection)
-            assert raised.value.retry_after == waits
-
-
-def test_closing_ends_what_is_being_read(town: Town) -> None:
-    """A reader that stops early leaves no half-read page of the provider open."""
-    ended = []
-
-    class Noted(FakeSource):
-        def read(self, scope: str, checkpoint: object) -> Iterator[object]:  # type: ignore[override]
-            try:
-                yield from super().read(scope, None)
-            finally:
-                ended.append(scope)
-
-    town.source = Noted(4)
-    with closing(town.connect()) as connection:
-        pages = connection.read("deals", None)
-        next(pages)
-        pages.close()  # type: ignore[attr-defined]
-    assert ended == ["deals"]
