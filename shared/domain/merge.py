@@ -187,7 +187,9 @@ def _both(
             if winner is Side.EXTERNAL:
                 to_linkhub[name] = base[name] = external_base[name] = theirs
             elif winner is Side.LINKHUB:
-                external_base[name] = theirs  # seen; and LinkHub's own base says: still to export
+                # as if LinkHub had had their value too, and then got another: still to export,
+                # whatever becomes of it until then
+                base[name] = external_base[name] = theirs
                 if name in terms.exportable:
                     to_external[name] = ours
             else:

@@ -134,6 +134,18 @@ class Ledger:
         """Have something done in the transaction that stores what was put."""
         self._acts.append(act)
 
+    def leave_to_export(self, entity: str, linkhub_id: str) -> None:
+        """Have the next export look at a record, whether or not it has changed in LinkHub."""
+
+        def act(uow: UnitOfWork) -> None:
+            data = uow.checkpoints.get(self._instance_id, entity, Direction.EXPORT)
+            if data is None or linkhub_id in data.get("retry", ()):
+                return  # a first export looks at everything
+            data = {**data, "retry": [*data.get("retry", ()), linkhub_id]}
+            uow.checkpoints.save(self._instance_id, entity, Direction.EXPORT, data, now=self.now())
+
+        self.also(act)
+
     def is_put(self, record: RecordKey) -> bool:
         """Whether the record's link was put since the last save."""
         return record in self._written

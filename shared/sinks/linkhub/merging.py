@@ -87,6 +87,21 @@ class ImportMerger:
         self._now = now
         self._changed_at: dict[RecordKey, datetime | None] = {}
 
+    def reopened(self, plan: WritePlan, links: Links) -> WritePlan:
+        """Return the plan with what is in conflict among what the provider has as it was sent.
+
+        It may have come back to that: then there is a conflict no more.
+        """
+        ids = {links[ready.key].id: ready.key for ready in plan.known}
+        if not ids:
+            return plan
+        with self._ledger.reading() as uow:
+            found = uow.conflicts.open_for(self._instance.id, list(ids))
+        waiting = {ids[conflict.record_link_id] for conflict in found}
+        again = [ready for ready in plan.known if ready.key in waiting]
+        known = [ready for ready in plan.known if ready.key not in waiting]
+        return replace(plan, new=[*plan.new, *again], known=known)
+
     def rounds(self, plan: WritePlan, links: Links, changes: Iterable[Change]) -> Iterator[Merged]:
         """Yield what is to be carried out: the merged plan, then what was outdated meanwhile.
 
@@ -257,6 +272,9 @@ class ImportMerger:
 
         if found or done or obsolete:
             self._ledger.also(act)
+        if result.to_external or result.fate in {Fate.CREATE_EXTERNAL, Fate.DELETE_EXTERNAL}:
+            # the feed may have shown it already, when there was nothing to do
+            self._ledger.leave_to_export(link.entity, link.linkhub_id)
 
     def _look(self, keys: Iterable[tuple[str, str]], links: Sequence[RecordLink]) -> _Known:
         wanted: dict[str, dict[str, None]] = defaultdict(dict)

@@ -144,6 +144,8 @@ class LinkHubSink:
         batch, refused = without_refused(batch, keys)
         problems = [*batch.problems, *refused]
         plan = plan_batch(batch, links)
+        if self._merger is not None:
+            plan = self._merger.reopened(plan, links)
         self._guard.check(len(plan.gone), deleted=self._ledger.deleted)
         self._ledger.see(shown, links)
         unchanged = len(plan.known)
