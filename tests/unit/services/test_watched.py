@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
+from shared.domain.changes import Page
+from shared.domain.checkpoints import Checkpoint
 from shared.errors import TransientError
 from shared.ports.provider import Connection
 from shared.services.watched import WatchedConnection
@@ -89,9 +91,9 @@ def test_closing_ends_what_is_being_read() -> None:
     ended = []
 
     class Noted(FakeSource):
-        def read(self, scope: str, checkpoint: object) -> Iterator[object]:  # type: ignore[override]
+        def read(self, scope: str, checkpoint: Checkpoint | None) -> Generator[Page]:
             try:
-                yield from super().read(scope, None)
+                yield from super().read(scope, checkpoint)
             finally:
                 ended.append(scope)
 
