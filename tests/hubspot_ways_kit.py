@@ -31,7 +31,10 @@ WRITES = ("update", "upsert", "archive", "create")
 
 
 class FakeAccount(httpx.BaseTransport):
-    """The emulator without any live deal; keeps what is sent to it. `meddle` runs before each."""
+    """The emulator without any live deal; keeps what is sent to it.
+
+    `meddle` runs before each request, `after` once it was carried out.
+    """
 
     def __init__(self) -> None:
         self.faults = Faults()
@@ -42,6 +45,7 @@ class FakeAccount(httpx.BaseTransport):
         self.control("PUT", "/_limits", search_per_second=0)
         self.sent: list[httpx.Request] = []
         self.meddle: Callable[[httpx.Request], None] = lambda _request: None
+        self.after: Callable[[httpx.Request], None] = lambda _request: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         content = request.read()
@@ -49,6 +53,7 @@ class FakeAccount(httpx.BaseTransport):
         self.meddle(request)
         headers = dict(request.headers)
         answer = self.ask(request.method, str(request.url), content=content, headers=headers)
+        self.after(request)
         stream = httpx.ByteStream(answer.content)
         status = answer.status_code
         return httpx.Response(status, headers=answer.headers, stream=stream, request=request)
@@ -100,6 +105,14 @@ class HubSpotPair(Pair):
             options={},
             **values,
         )
+        self.account.meddle = lambda request: self._step("ask", request)
+        self.account.after = lambda request: self._step("answer", request)
+
+    def _step(self, when: str, request: httpx.Request) -> None:
+        """Cut before or after a request that writes."""
+        act = request.url.path.rpartition("/")[2]
+        if act in WRITES:
+            self.cut(f"{when} {act}")
 
     def add_deal(self, name: str, **properties: str) -> str:
         """Make a deal as somebody does at HubSpot."""
