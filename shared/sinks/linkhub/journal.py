@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.domain.ids import new_id
 from shared.domain.journal import NOTHING, JournalAction, JournalEntry, content_hash
@@ -16,7 +17,6 @@ from shared.engine.batches import RecordKey
 from shared.sinks.linkhub.client import LinkHubClient, LinkHubRecord
 
 if TYPE_CHECKING:
-    from shared.sinks.linkhub.ledger import Ledger
     from shared.store.unit_of_work import UnitOfWork
 
 EntityKey = tuple[str, str]
@@ -56,13 +56,22 @@ class Intent:
         return self.entity, self.linkhub_key
 
 
+class Books(Protocol):
+    """Where a run keeps what it did."""
+
+    now: Callable[[], datetime]
+
+    def writing(self) -> AbstractContextManager[UnitOfWork]:
+        """Open a unit of work that can only commit while the job is this run's."""
+
+
 class ChangeJournal:
     """A job's journal. Entries are durable before the writes they speak of are sent."""
 
     def __init__(
-        self, *, ledger: Ledger, client: LinkHubClient, instance_id: str, job_id: str
+        self, *, ledger: Books, client: LinkHubClient, instance_id: str, job_id: str
     ) -> None:
-        self._ledger = ledger
+        self._books = ledger
         self._client = client
         self._instance_id = instance_id
         self._job_id = job_id
@@ -76,8 +85,8 @@ class ChangeJournal:
             return {}
         wanted = [intent.at for intent in intents if intent.exists]
         present = read_present(self._client, wanted, source=self._instance_id)
-        now = self._ledger.now()
-        with self._ledger.writing() as uow:
+        now = self._books.now()
+        with self._books.writing() as uow:
             first = uow.journal.next_sequence(self._job_id)
             described = _described(intents, present)
             uow.journal.add(

@@ -153,7 +153,7 @@ class Books:
     def note_creations(self, scope: str, creations: Sequence[Creation]) -> None:
         """Write down, for good, what is about to be created."""
         data = {**self._stored[scope], "creating": [each.to_json() for each in creations]}
-        with self._writing() as uow:
+        with self.writing() as uow:
             uow.checkpoints.save(self._instance_id, scope, Direction.EXPORT, data, now=self.now())
             uow.commit()
         self._stored[scope] = data
@@ -186,7 +186,7 @@ class Books:
         data["retry"] = list(self._retry[scope])
         data.pop("creating", None)
         now = self.now()
-        with self._writing() as uow:
+        with self.writing() as uow:
             self._save_links(uow, now)
             uow.conflicts.record(self._conflicts, now=now)
             uow.conflicts.close(self._done, now=now)
@@ -215,7 +215,7 @@ class Books:
             uow.links.mark_deleted(self._instance_id, stream, ids, now=now)
 
     @contextmanager
-    def _writing(self) -> Iterator[UnitOfWork]:
+    def writing(self) -> Iterator[UnitOfWork]:
         """Open a unit of work that can only commit while the job is this run's."""
         with self._open_uow() as uow:
             uow.jobs.renew_lease(self._job_id, self._run_id, until=self._lease_until())

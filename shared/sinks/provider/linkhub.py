@@ -14,6 +14,7 @@ from shared.sinks.linkhub.client import (
     UpsertInput,
     UpsertResult,
 )
+from shared.sinks.linkhub.journal import Intent
 from shared.sinks.provider.exchange import Exchange
 
 KeyOf = Callable[[Exchange], str]
@@ -58,6 +59,30 @@ def write_to_linkhub(
     for each, result in zip(unnamed, _upsert(client, entity, unnamed, source, key_of), strict=True):
         if result.is_refused(ALREADY_LINKED):
             _give_up(each)
+
+
+def intents_of(entity: str, exchanges: Sequence[Exchange], *, key_of: KeyOf) -> Sequence[Intent]:
+    """Return what `write_to_linkhub` is about to do to the records LinkHub knows by our names.
+
+    A record that gets its name now is a person's own: nothing would bring it back.
+    """
+    found: list[Intent] = []
+    for each in exchanges:
+        link = each.link
+        is_gone = each.fate is Fate.DELETE_LINKHUB
+        is_written = each.fate in _MAKES_ALIVE and each.to_linkhub and not _is_unnamed(each, key_of)
+        if link is not None and (is_gone or is_written):
+            found.append(
+                Intent(
+                    record=(link.stream, link.external_id),
+                    entity=entity,
+                    linkhub_key=link.key_at_linkhub,
+                    fields=None if is_gone else each.to_linkhub,
+                    link=link,
+                    exists=True,
+                )
+            )
+    return found
 
 
 def _upsert(

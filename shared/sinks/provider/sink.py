@@ -32,9 +32,10 @@ from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.linkhub.client import NATIVE, LinkHubClient
 from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
+from shared.sinks.linkhub.journal import ChangeJournal
 from shared.sinks.provider.books import Books, Creation, Found
 from shared.sinks.provider.exchange import Exchange
-from shared.sinks.provider.linkhub import write_to_linkhub
+from shared.sinks.provider.linkhub import intents_of, write_to_linkhub
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -78,6 +79,9 @@ class ProviderSink:
             run_id=run_id,
             lease_until=lease_until,
             now=now,
+        )
+        self._journal = ChangeJournal(
+            ledger=self.books, client=client, instance_id=instance.id, job_id=job_id
         )
         self._recovered: dict[str, list[Exchange]] = {}
         """What is counted with the scope's first page."""
@@ -226,13 +230,13 @@ class ProviderSink:
                 for each in looked_at:
                     if each.key in external:
                         each.look_again(external[each.key], self._rules)
-        write_to_linkhub(
-            self._client,
-            scope,
-            [each for each in exchanges if not each.failed],
-            source=self._instance.id,
-            key_of=lambda each: self._key(scope, each),
-        )
+        going = [each for each in exchanges if not each.failed]
+
+        def key_of(each: Exchange) -> str:
+            return self._key(scope, each)
+
+        self._journal.write(intents_of(scope, going, key_of=key_of))
+        write_to_linkhub(self._client, scope, going, source=self._instance.id, key_of=key_of)
 
     def _keep(self, scope: str, exchanges: Iterable[Exchange]) -> None:
         """Put what came of the records into the books."""
