@@ -226,13 +226,12 @@ class App(Warehouses):
             lease_until=request.run_log.lease_until,
             now=self.now,
             approved=request.job.approved_at is not None,
+            keeps_checkpoints=not request.job.target_record_id,
         )
         # read from by another thread than the one the sink writes in
         reader = self._linkhub_client(instance.profile_id, sleep=request.sleep)
-        return Export(
-            source=LinkHubSource(reader, revisit=sink.books.to_revisit, job_id=request.job.id),
-            sink=sink,
-        )
+        source = LinkHubSource(reader, revisit=sink.books.to_revisit, job_id=request.job.id)
+        return Export(source=source, get=source.get, sink=sink)
 
     def _linkhub_client(
         self, profile_id: str, *, sleep: Callable[[float], None], interactive: bool = False

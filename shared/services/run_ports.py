@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from shared.domain.changes import Change
 from shared.domain.jobs import Job
 from shared.domain.mapping import RecordMapper
 from shared.domain.sync_rules import SyncRules
@@ -46,9 +47,13 @@ class SinkRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """The way out of LinkHub: its changes, and the provider they go to."""
+    """The way out of LinkHub: its changes, and the provider they go to.
+
+    `get(entity, ids)` returns records as the source would show them now.
+    """
 
     source: Source
+    get: Callable[[str, Sequence[str]], Sequence[Change]]
     sink: ExportSink
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from shared.domain.changes import RecordProblem
-from shared.domain.checkpoints import Mode
 from shared.domain.ids import new_id
 from shared.domain.jobs import Job, JobKind, JobStatus, SyncLog
 from shared.domain.mapping import RecordMapper
@@ -27,6 +25,7 @@ from shared.engine.sync import Ending, Outcome, run_sync
 from shared.errors import PermanentError
 from shared.ports.provider import Connection, Credentials, ProviderDefinition
 from shared.ports.run_log import RunLog
+from shared.services.following import Following
 from shared.services.plans import (
     SetUp,
     exports,
@@ -124,7 +123,7 @@ class _Both:
                 done = self._import()
                 if done.ending is not Ending.COMPLETED:
                     return done
-                run_log = _Following(run_log, done.tally)
+                run_log = Following(run_log, done.tally)
             plan = replace(
                 self._plan,
                 incremental=True,
@@ -143,7 +142,7 @@ class _Both:
         return replace(done, ending=out.ending, mode=mode, tally=done.tally + out.tally)
 
     def replay(self) -> Outcome:
-        """Bring the one record the job is about."""
+        """Bring the one record the job is about, the ways the instance goes."""
         with self._ports.open_uow(read_only=True) as uow:
             record = uow.logs.get_record(self._request.job.target_record_id)
         return sync_record(
@@ -168,30 +167,6 @@ class _Both:
     def _is_stopping(self) -> bool:
         self._heartbeat.check()
         return self._heartbeat.cancel_requested
-
-
-class _Following:
-    """The run log of an export that follows an import: its counts are added to those before.
-
-    The job's mode is the import's.
-    """
-
-    def __init__(self, run_log: RunLog, before: Tally) -> None:
-        self._run_log = run_log
-        self._before = before
-
-    def opened(self, mode: Mode) -> None:
-        """Leave the mode as it is."""
-        del mode
-        self._run_log.heartbeat()
-
-    def record(self, tally: Tally, problems: Sequence[RecordProblem]) -> bool:
-        """Set the counts of both ways."""
-        return self._run_log.record(self._before + tally, problems)
-
-    def heartbeat(self) -> bool:
-        """Renew the lease."""
-        return self._run_log.heartbeat()
 
 
 def _rules(

@@ -33,6 +33,7 @@ from shared.sinks.linkhub.client import NATIVE, LinkHubClient
 from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.linkhub.journal import ChangeJournal
+from shared.sinks.provider.aside import BooksAside
 from shared.sinks.provider.books import Books, Creation, Found
 from shared.sinks.provider.exchange import Exchange
 from shared.sinks.provider.linkhub import intents_of, write_to_linkhub
@@ -48,7 +49,8 @@ class ProviderSink:
 
     It takes changes of LinkHub's feed (see `LinkHubSource`). Records of other sources are passed
     over, native ones are created in the first stream whose mapping fills the entity, and then
-    adopted. Closing it closes `client`, not `connection`.
+    adopted. Without `keeps_checkpoints` only links move: what is written is no part of a read.
+    Closing it closes `client`, not `connection`.
     """
 
     batch_size = BATCH_SIZE
@@ -66,13 +68,14 @@ class ProviderSink:
         lease_until: Callable[[], datetime],
         now: Callable[[], datetime],
         approved: bool = False,
+        keeps_checkpoints: bool = True,
     ) -> None:
         self._client = client
         self._connection = connection
         self._instance = instance
         self._rules = rules
         self._now = now
-        self.books = Books(
+        self.books = (Books if keeps_checkpoints else BooksAside)(
             open_uow=open_uow,
             instance_id=instance.id,
             job_id=job_id,
