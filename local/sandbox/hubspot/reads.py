@@ -198,7 +198,9 @@ class Reads:
         if found[_MAX_LINKED:]:
             after = str(found[_MAX_LINKED - 1])
             place = f"/{record_id}" if "id" not in request.path_params else ""
-            link = f"{_address(request)}{place}/associations/{other.name}?after={after}"
+            # v3 has no call for one record's associations here; v4 answers the same ones
+            base = _address(request).replace("/crm/v3/", "/crm/v4/")
+            link = f"{base}{place}/associations/{other.name}?after={after}"
             part["paging"] = {"next": {"after": after, "link": link}}
         return part
 

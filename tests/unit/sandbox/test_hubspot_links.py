@@ -140,11 +140,12 @@ def test_many_are_paged(hubspot: httpx.Client) -> None:
         found += [row["toObjectId"] for row in read["to"]]
         after = read.get("paging", {}).get("next", {}).get("after")
     assert found == ids
-    shown = hubspot.get(f"{BASE}/companies/{firm}", params={"associations": "contacts"}).json()
-    part = shown["associations"]["contacts"]
-    assert len({row["id"] for row in part["results"]}) == 100
-    rest = hubspot.get(part["paging"]["next"]["link"]).json()["results"]
-    assert [row["toObjectId"] for row in rest] == ids[100:]
+    for base in (BASE, "/crm/v3/objects"):
+        shown = hubspot.get(f"{base}/companies/{firm}", params={"associations": "contacts"}).json()
+        part = shown["associations"]["contacts"]
+        assert len({row["id"] for row in part["results"]}) == 100
+        rest = hubspot.get(part["paging"]["next"]["link"]).json()["results"]
+        assert [row["toObjectId"] for row in rest] == ids[100:]
 
 
 def test_associations_end(hubspot: httpx.Client) -> None:
