@@ -1,8 +1,8 @@
 """What an export keeps in the app's database: links, conflicts, its checkpoint and open ends.
 
 Beside the checkpoint two lists are kept. `retry`: LinkHub ids of records that could not be exported
-and are shown again next time. `creating`: what is about to be created at the provider, written down
-before it is sent, so that whoever comes next finds what a run created that died before it knew.
+and are shown again next time. `sending`: what is about to be pushed to the provider, written down
+before it is sent, so that whoever comes next finds what a run did that died before it knew.
 Every write is fenced by the run id.
 """
 
@@ -25,21 +25,27 @@ from shared.sinks.linkhub.conflicts import by_link
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
 
+_SENDING = "sending"
+
 MOST_SETTLED = 1000
 """Settlements one export carries out; the rest is the next one's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Creation:
-    """A record about to be created at the provider under LinkHub's id as its key.
+class Sending:
+    """A record about to be pushed.
 
-    `base` and `external_base` are what its link will hold, `replaces` the external id of the
-    deleted record it stands for, '' where LinkHub's record was never linked.
+    `external_id` is '' for what is to be created, under LinkHub's id as its key. `record` is None
+    for what is to be deleted. `names` are the LinkHub fields that travel. `base` and
+    `external_base` are what its link will hold, `replaces` the external id of the deleted record
+    it stands for, '' where LinkHub's record was never linked.
     """
 
     linkhub_id: str
     stream: str
-    record: Mapping[str, Any]
+    external_id: str = ""
+    record: Mapping[str, Any] | None
+    names: Sequence[str] = ()
     base: Mapping[str, Any]
     external_base: Mapping[str, Any]
     replaces: str = ""
@@ -49,7 +55,9 @@ class Creation:
         return {
             "id": self.linkhub_id,
             "stream": self.stream,
-            "record": dict(self.record),
+            "externalId": self.external_id,
+            "record": None if self.record is None else dict(self.record),
+            "names": list(self.names),
             "base": dict(self.base),
             "externalBase": dict(self.external_base),
             "replaces": self.replaces,
@@ -61,7 +69,9 @@ class Creation:
         return cls(
             linkhub_id=data["id"],
             stream=data["stream"],
+            external_id=data["externalId"],
             record=data["record"],
+            names=data["names"],
             base=data["base"],
             external_base=data["externalBase"],
             replaces=data["replaces"],
@@ -145,14 +155,14 @@ class Books:
         with self._open_uow(read_only=True) as uow:
             return uow.links.count_live(self._instance_id) + sum(self.deleted.values())
 
-    def creations(self, scope: str) -> Sequence[Creation]:
-        """Return what an earlier run was about to create and may have created."""
+    def sendings(self, scope: str) -> Sequence[Sending]:
+        """Return what an earlier run was about to push and may have pushed."""
         self.load(scope)
-        return [Creation.from_json(each) for each in self._stored[scope].get("creating", ())]
+        return [Sending.from_json(each) for each in self._stored[scope].get(_SENDING, ())]
 
-    def note_creations(self, scope: str, creations: Sequence[Creation]) -> None:
-        """Write down, for good, what is about to be created."""
-        data = {**self._stored[scope], "creating": [each.to_json() for each in creations]}
+    def note_sendings(self, scope: str, sendings: Sequence[Sending]) -> None:
+        """Write down, for good, what is about to be pushed."""
+        data = {**self._stored[scope], _SENDING: [each.to_json() for each in sendings]}
         with self.writing() as uow:
             uow.checkpoints.save(self._instance_id, scope, Direction.EXPORT, data, now=self.now())
             uow.commit()
@@ -180,11 +190,11 @@ class Books:
     def save(self, scope: str, saved: SavedCheckpoint | None) -> None:
         """Store what was put and the checkpoint (None: as it is), in one transaction.
 
-        Nothing is being created any more then.
+        Nothing is being pushed any more then.
         """
         data = dict(self._stored[scope]) if saved is None else saved.to_json()
         data["retry"] = list(self._retry[scope])
-        data.pop("creating", None)
+        data.pop(_SENDING, None)
         now = self.now()
         with self.writing() as uow:
             self._save_links(uow, now)

@@ -9,6 +9,7 @@ from typing import Any
 from shared.domain.changes import Delete, RecordProblem, Upsert
 from shared.domain.choices import Choices, choices_of
 from shared.domain.conflicts import Conflict
+from shared.domain.conversions import is_empty
 from shared.domain.fields import Field
 from shared.domain.links import RecordLink
 from shared.domain.merge import (
@@ -25,7 +26,7 @@ from shared.domain.policies import ConflictPolicy
 from shared.domain.sync_rules import SyncRules
 from shared.domain.tallies import Tally
 from shared.sinks.linkhub.conflicts import read_time, warnings_of
-from shared.sinks.provider.books import Creation
+from shared.sinks.provider.books import Sending
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Exchange:
     external_id: str = ""
     fate: Fate = Fate.KEEP
     push: Upsert | Delete | None = None
-    creation: Creation | None = None
+    sending: Sending | None = None
     to_linkhub: dict[str, Any] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
     external_base: Mapping[str, Any] = field(default_factory=dict)
@@ -66,6 +67,12 @@ class Exchange:
         return None if self.present is None else self.present["fields"]
 
     @property
+    def creation(self) -> Sending | None:
+        """What is to be created at the provider, None where it has the record already."""
+        sending = self.sending
+        return None if sending is None or sending.external_id else sending
+
+    @property
     def key(self) -> str:
         """What a person knows the record by: the provider's id, or LinkHub's where it has none."""
         return self.external_id or (self.link.external_id if self.link else self.linkhub_id)
@@ -78,7 +85,7 @@ class Exchange:
     def shows_its_base(self, fields: Sequence[Field]) -> bool:
         """Whether LinkHub has what it had when both sides agreed: an echo, nothing to do."""
         link = self.link
-        if link is None or link.deleted_at is not None or self.settled:
+        if link is None or link.deleted_at is not None or self.settled or self.open:
             return False
         return self.fields is not None and not differs(fields, self.fields, link.base)
 
@@ -141,13 +148,31 @@ class Exchange:
             external=mapped.fields,
             linkhub=linkhub,
             base=self.base,
-            external_base=self.external_base,
+            external_base=self._external_base(mapped.fields),
         )
         terms = replace(rules.terms(self.stream), policy=ConflictPolicy.ASK)
         merged = merge(sides, terms)
         if merged.fate is Fate.KEEP:
             self._write_to_linkhub(merged.to_linkhub, sides)
             self.base, self.external_base = merged.base, merged.external_base
+        pushed = () if self.sending is None else self.sending.names
+        # LinkHub's was edited after the push: what the provider made of that push is no edit
+        made = {each.field: each.external for each in merged.conflicts if each.field in pushed}
+        self.external_base = {**self.external_base, **made}
+
+    def _external_base(self, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a look at the provider is compared with.
+
+        What a new record has there in place of a value that could not travel is nobody's edit.
+        """
+        if self.creation is None:
+            return self.external_base
+        not_sent = {
+            name: seen.get(name)
+            for name, value in self.base.items()
+            if not is_empty(value) and is_empty(self.external_base.get(name))
+        }
+        return {**self.external_base, **not_sent}
 
     def keep_linkhub(self) -> None:
         """LinkHub was not written to: what should have travelled there is still to do."""
@@ -197,6 +222,7 @@ class Exchange:
             self._export_all(merged.to_external, rules)
         elif merged.fate is Fate.DELETE_EXTERNAL:
             self.push = Delete(self.stream, self.key)
+            self.sending = self._sending(None, merged)
         elif merged.to_external:
             made = rules.reverse.export(self.stream, merged.to_external)
             self._warn(made.problems)
@@ -207,7 +233,9 @@ class Exchange:
                     for name in rules.version_fields.get(self.stream, ())
                     if name in (external or {})
                 }
-                self.push = Upsert(self.stream, self.key, {**versions, **made.record})
+                record = {**versions, **made.record}
+                self.push = Upsert(self.stream, self.key, record)
+                self.sending = self._sending(record, merged)
 
     def _export_all(self, values: Mapping[str, Any], rules: SyncRules) -> None:
         made = rules.reverse.export(self.stream, values)
@@ -220,7 +248,7 @@ class Exchange:
         mapped = rules.mapper.map(self.stream, self.linkhub_id, made.record)
         seen = made.seen_as if isinstance(mapped, list) else mapped.fields
         self.fate = Fate.CREATE_EXTERNAL
-        self.creation = Creation(
+        self.sending = Sending(
             linkhub_id=self.linkhub_id,
             stream=self.stream,
             record=made.record,
@@ -229,6 +257,21 @@ class Exchange:
             replaces=self.link.external_id if self.link else "",
         )
         self.push = Upsert(self.stream, self.linkhub_id, made.record)
+
+    def _sending(self, record: Mapping[str, Any] | None, merged: Merge) -> Sending:
+        """Return what is about to be pushed, with the bases it leads to if nothing else is done."""
+        base, external_base = agreed_after_export(
+            merged, written=self._written, seen_as=self._seen_as
+        )
+        return Sending(
+            linkhub_id=self.linkhub_id,
+            stream=self.stream,
+            external_id=self.key,
+            record=record,
+            names=sorted(self._written),
+            base=base | {name: was[0] for name, was in self._unwritten.items()},
+            external_base=external_base | {name: was[1] for name, was in self._unwritten.items()},
+        )
 
     def _warn(self, problems: Sequence[tuple[str, str]]) -> None:
         self.problems += [

@@ -34,7 +34,7 @@ from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.linkhub.journal import ChangeJournal
 from shared.sinks.provider.aside import BooksAside
-from shared.sinks.provider.books import Books, Creation, Found
+from shared.sinks.provider.books import Books, Found, Sending
 from shared.sinks.provider.exchange import Exchange
 from shared.sinks.provider.linkhub import intents_of, write_to_linkhub
 
@@ -96,16 +96,16 @@ class ProviderSink:
         )
 
     def recover(self, scopes: Iterable[str]) -> None:
-        """Finish what an earlier run was about to create at the provider.
+        """Finish what an earlier run was about to push to the provider.
 
         To be called before anything is imported: what was created and not linked yet would come
-        back as new.
+        back as new, what was changed or deleted as if people had done it there.
         """
         for scope in scopes:
-            creations = self.books.creations(scope)
-            if not creations:
+            sendings = self.books.sendings(scope)
+            if not sendings:
                 continue
-            exchanges = [_recovered(each) for each in creations]
+            exchanges = [_recovered(each) for each in sendings]
             present = {
                 record.id: {"fields": record.fields, "version": record.version}
                 for record in self._client.get_by_ids(
@@ -118,7 +118,10 @@ class ProviderSink:
                     present.get(each.linkhub_id),
                     found.links.get(each.linkhub_id),
                 )
+            exchanges = list(self._still_meant(exchanges))
             self._carry_out(scope, exchanges)
+            # what was refused had not been sent, or was changed since: it is merged anew
+            exchanges = [each for each in exchanges if each.creation or not each.failed]
             self._keep(scope, exchanges)
             self.books.save(scope, None)
             self._recovered[scope] = exchanges
@@ -174,6 +177,19 @@ class ProviderSink:
         self.books.forget()
         self._client.close()
 
+    def _still_meant(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+        """Return what is to be created or changed, and of what was to be deleted that which is."""
+        meant = [
+            each
+            for each in exchanges
+            if each.creation or (each.link is not None and each.link.deleted_at is None)
+        ]
+        deletes = [each for each in meant if each.is_delete]
+        for stream, own in _by_stream(deletes).items():
+            there = self._get(stream, own)
+            meant = [each for each in meant if each not in own or each.key not in there]
+        return meant
+
     def _open(self, scope: str, change: Upsert | Delete, found: Found) -> Exchange | None:
         """Return the record's exchange, None for what is an echo or not this instance's."""
         link = found.links.get(change.key)
@@ -220,9 +236,9 @@ class ProviderSink:
 
     def _carry_out(self, scope: str, exchanges: Sequence[Exchange]) -> None:
         """Push what goes to the provider, look what became of it, and write to LinkHub."""
-        creations = [each.creation for each in exchanges if each.creation is not None]
-        if creations:
-            self.books.note_creations(scope, creations)
+        sendings = [each.sending for each in exchanges if each.sending is not None]
+        if sendings:
+            self.books.note_sendings(scope, sendings)
         for stream, own in _by_stream(each for each in exchanges if each.push).items():
             results = self._connection.push(stream, [each.push for each in own if each.push])
             for each, result in zip(own, results, strict=True):
@@ -269,6 +285,11 @@ class ProviderSink:
         fields = {**(each.fields or {}), **each.to_linkhub}
         return natural_key(entity, fields) or plain_key(each.stream, each.key)
 
+    def _natural_key(self, entity: str, each: Exchange) -> str:
+        if each.fields is None and each.link is not None:
+            return each.link.linkhub_key
+        return natural_key(entity, {**(each.fields or {}), **each.to_linkhub})
+
     def _link(self, entity: str, each: Exchange) -> RecordLink:
         now, old = self._now(), each.link
         names = [field.name for field in self._rules.mapper.fields_of(each.stream)]
@@ -282,7 +303,7 @@ class ProviderSink:
             external_id=each.key,
             entity=entity,
             linkhub_id=each.linkhub_id,
-            linkhub_key=natural_key(entity, {**(each.fields or {}), **each.to_linkhub}),
+            linkhub_key=self._natural_key(entity, each),
             base={name: each.base.get(name) for name in names},
             external_base=external_base,
             external_etag=each.etag or (old.external_etag if old else ""),
@@ -317,12 +338,20 @@ def _note(each: Exchange, result: PushResult) -> None:
     each.pushed(external_id, result.etag, sent=result.outcome != "unchanged")
 
 
-def _recovered(creation: Creation) -> Exchange:
-    return Exchange(
-        linkhub_id=creation.linkhub_id,
-        stream=creation.stream,
+def _recovered(sending: Sending) -> Exchange:
+    made = Exchange(
+        linkhub_id=sending.linkhub_id,
+        stream=sending.stream,
         present=None,
-        fate=Fate.CREATE_EXTERNAL,
-        creation=creation,
-        push=Upsert(creation.stream, creation.linkhub_id, creation.record),
+        sending=sending,
+        base=sending.base,
+        external_base=sending.external_base,
     )
+    if sending.record is None:
+        made.fate = Fate.DELETE_EXTERNAL
+        return made
+    if not sending.external_id:
+        made.fate = Fate.CREATE_EXTERNAL
+    key = sending.external_id or sending.linkhub_id
+    made.push = Upsert(sending.stream, key, sending.record)
+    return made

@@ -1,0 +1,5 @@
+"""Histories of two sides that are edited by people and kept in step by jobs.
+
+`remote` is an application of its own, `rig` the product between it and LinkHub, `people` what is
+done on both sides, `shadow` what must come of it, `history` all of that from one seed.
+"""
