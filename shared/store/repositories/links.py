@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import Column, ColumnElement, TextClause, func, select, text, update
 
 from shared.domain.links import RecordLink, check_external_id
 from shared.store.lists import chunks
@@ -31,60 +32,35 @@ class SqlLinkRepository:
         self, instance_id: str, stream: str, external_ids: Iterable[str]
     ) -> dict[str, RecordLink]:
         """Return the links there are, those of deleted records too, by external id."""
-        found: dict[str, RecordLink] = {}
-        for chunk in chunks(dict.fromkeys(external_ids)):
-            rows = self._session.all(
-                select(*_COLUMNS).where(
-                    links.c.instance_id == instance_id,
-                    links.c.stream == stream,
-                    links.c.external_id.in_(chunk),
-                )
-            )
-            found.update((row["external_id"], from_row(RecordLink, row)) for row in rows)
-        return found
+        of_stream = (links.c.instance_id == instance_id, links.c.stream == stream)
+        found = self._where_in(links.c.external_id, external_ids, *of_stream)
+        return {link.external_id: link for link in found}
 
     def find_by_linkhub_ids(
         self, instance_id: str, entity: str, linkhub_ids: Iterable[str]
     ) -> dict[str, RecordLink]:
         """Return the link of each LinkHub record by its id: the live one, else the newest."""
-        found: dict[str, RecordLink] = {}
-        for chunk in chunks(dict.fromkeys(linkhub_ids)):
-            rows = self._session.all(
-                select(*_COLUMNS).where(
-                    links.c.instance_id == instance_id,
-                    links.c.entity == entity,
-                    links.c.linkhub_id.in_(chunk),
-                )
-            )
-            for link in sorted((from_row(RecordLink, row) for row in rows), key=_liveliness):
-                found[link.linkhub_id] = link
-        return found
+        of_entity = (links.c.instance_id == instance_id, links.c.entity == entity)
+        found = self._where_in(links.c.linkhub_id, linkhub_ids, *of_entity)
+        return {link.linkhub_id: link for link in sorted(found, key=_liveliness)}
 
     def get_by_ids(self, link_ids: Iterable[str]) -> dict[str, RecordLink]:
         """Return the links there are by their own ids."""
-        found: dict[str, RecordLink] = {}
-        for chunk in chunks(dict.fromkeys(link_ids)):
-            rows = self._session.all(select(*_COLUMNS).where(links.c.id.in_(chunk)))
-            found.update((row["id"], from_row(RecordLink, row)) for row in rows)
-        return found
+        return {link.id: link for link in self._where_in(links.c.id, link_ids)}
 
     def find_by_keys(
         self, instance_id: str, entity: str, linkhub_keys: Iterable[str]
     ) -> dict[str, RecordLink]:
         """Return the live links of records LinkHub knows by these natural keys, by key."""
-        found: dict[str, RecordLink] = {}
-        for chunk in chunks(dict.fromkeys(linkhub_keys)):
-            rows = self._session.all(
-                select(*_COLUMNS).where(
-                    links.c.instance_id == instance_id,
-                    links.c.entity == entity,
-                    links.c.linkhub_key.in_(chunk),
-                    text(HAS_LINKHUB_KEY),
-                    links.c.deleted_at.is_(None),
-                )
-            )
-            found.update((row["linkhub_key"], from_row(RecordLink, row)) for row in rows)
-        return found
+        found = self._where_in(
+            links.c.linkhub_key,
+            linkhub_keys,
+            links.c.instance_id == instance_id,
+            links.c.entity == entity,
+            text(HAS_LINKHUB_KEY),
+            links.c.deleted_at.is_(None),
+        )
+        return {link.linkhub_key: link for link in found}
 
     def save_many(self, new: Sequence[RecordLink]) -> None:
         """Store links; one that exists keeps its id and when it was made.
@@ -161,6 +137,15 @@ class SqlLinkRepository:
                 )
                 .values(deleted_at=now, updated_at=now)
             )
+
+    def _where_in(
+        self, column: Column[Any], values: Iterable[str], *others: ColumnElement[bool] | TextClause
+    ) -> Iterator[RecordLink]:
+        """Yield the links whose `column` is one of `values` and of which all `others` hold."""
+        for chunk in chunks(dict.fromkeys(values)):
+            rows = self._session.all(select(*_COLUMNS).where(*others, column.in_(chunk)))
+            for row in rows:
+                yield from_row(RecordLink, row)
 
 
 def _unseen(instance_id: str, stream: str, job_id: str) -> tuple[ColumnElement[bool], ...]:
