@@ -26,14 +26,18 @@ _encode = json.JSONEncoder(
 
 
 class MergedFields(NamedTuple):
-    """What of a record is sent after a merge with LinkHub's present one, which has `version`, and
-    the bases of its link once it is.
+    """What of a record is sent after a merge with LinkHub's present one, and the bases of its link
+    once it is.
+
+    `version` is that of the record that is written over, 0 where there is none, None for any. `key`
+    is where it goes if not where its own fields say.
     """
 
     sent: Mapping[str, WireValue]
-    version: int
+    version: int | None
     base: Mapping[str, WireValue]
     external_base: Mapping[str, WireValue]
+    key: str = ""
 
 
 class ReadyRecord(NamedTuple):
@@ -56,6 +60,8 @@ class ReadyRecord(NamedTuple):
     def linkhub_key(self) -> str:
         """What LinkHub is to know it by, beside the instance it came from."""
         record = self.record
+        if self.merged is not None and self.merged.key:
+            return self.merged.key
         return natural_key(record.entity, record.fields) or plain_key(record.stream, record.key)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.changes import RecordProblem
+from shared.domain.linkhub import ENTITIES
 from shared.domain.links import VALUES, RecordLink, natural_key
-from shared.engine.batches import ReadyBatch, ReadyRecord, RecordKey
+from shared.engine.batches import MergedFields, ReadyBatch, ReadyRecord, RecordKey
+from shared.sinks.linkhub.client import LinkHubRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +111,28 @@ def without_refused(batch: ReadyBatch, plan: KeyPlan) -> tuple[ReadyBatch, Seque
         upserts=kept, deletes=batch.deletes, problems=batch.problems, failed=batch.failed
     )
     return rest, list(plan.refused.values())
+
+
+def moved(
+    ready: ReadyRecord,
+    merged: MergedFields,
+    *,
+    link: RecordLink,
+    present: LinkHubRecord | None,
+    there: LinkHubRecord | None,
+) -> MergedFields:
+    """Return what is sent of a record whose key is to change.
+
+    `present` is what LinkHub has under the old key, `there` what it has under the new one. All of
+    the record goes to the new key; where people in LinkHub have the last word on where it stands,
+    it stays under the old one until the export names it anew.
+    """
+    entity = ready.record.entity
+    if present is None:
+        return merged._replace(version=None if there else 0)
+    after = {**present.fields, **merged.sent}
+    if natural_key(entity, after) != ready.linkhub_key:
+        return merged._replace(key=link.key_at_linkhub)
+    every = dict.fromkeys(each.name for each in ENTITIES[entity].fields)
+    # what another record leaves there is written over: its own merge has read it
+    return merged._replace(sent={**every, **after}, version=None if there else 0)

@@ -146,6 +146,11 @@ class Ledger:
 
         self.also(act)
 
+    def drop(self, records: Iterable[RecordKey]) -> None:
+        """Forget the links that were put for these records since the last save."""
+        for record in records:
+            self._written.pop(record, None)
+
     def is_put(self, record: RecordKey) -> bool:
         """Whether the record's link was put since the last save."""
         return record in self._written

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.changes import Change, RecordProblem, Upsert
+from shared.domain.changes import Change, Upsert
 from shared.domain.choices import Choices, choices_of
 from shared.domain.conflicts import Conflict, ConflictStatus
 from shared.domain.ids import new_id
@@ -33,30 +33,15 @@ from shared.engine.batches import (
 )
 from shared.sinks.linkhub.client import LinkHubClient, LinkHubRecord
 from shared.sinks.linkhub.conflicts import by_link, conflicts_of, read_time, warnings_of
+from shared.sinks.linkhub.keys import moved
 from shared.sinks.linkhub.ledger import Ledger, Links
+from shared.sinks.linkhub.merged import Merged, Spared, counted
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
 
-_BUSY = "It is edited in LinkHub again and again while it is synced; the next sync tries it anew."
 ROUNDS = 3
 """How often a record is merged again that somebody edits in LinkHub while it is synced."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Merged:
-    """A batch after the merge.
-
-    `plan`: what is left to send and delete. `links`: those of its records, new ones included.
-    `tally` counts the records that are in the plan no more. Into `outdated` goes, while the plan is
-    carried out, what somebody has edited in LinkHub since it was merged.
-    """
-
-    plan: WritePlan
-    links: Links
-    tally: Tally = field(default_factory=Tally)
-    problems: list[RecordProblem] = field(default_factory=list)
-    outdated: list[ReadyRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,18 +96,14 @@ class ImportMerger:
         merged = self._merge(plan, links)
         yield merged
         for _ in range(ROUNDS):
-            if not merged.outdated:
+            if not merged.is_outdated:
                 return
             again = [ready_record(ready.record) for ready in merged.outdated]
-            merged = self._merge(WritePlan(new=again, known=(), gone=()), merged.links)
+            left = WritePlan(new=again, known=(), gone=merged.outdated_gone)
+            merged = self._merge(left, merged.links)
             yield merged
-        if merged.outdated:
-            problems = [
-                RecordProblem(stream=ready.key[0], key=ready.key[1], message=_BUSY)
-                for ready in merged.outdated
-            ]
-            empty = WritePlan(new=(), known=(), gone=())
-            yield Merged(plan=empty, links={}, tally=Tally(error=len(problems)), problems=problems)
+        if merged.is_outdated:
+            yield merged.given_up()
 
     def _note(self, changes: Iterable[Change]) -> None:
         """Remember when the provider's records were changed, for the batch at hand."""
@@ -135,11 +116,14 @@ class ImportMerger:
         }
 
     def _merge(self, plan: WritePlan, links: Links) -> Merged:
-        gone = self.without_edited(plan.gone)
+        gone = self._without_edited(plan.gone)
         merged = Merged(
-            plan=replace(plan, new=[], gone=gone.links), links=dict(links), problems=gone.problems
+            plan=replace(plan, new=[], gone=gone.links),
+            links=dict(links),
+            versions=gone.versions,
+            tally=gone.tally,
+            problems=gone.problems,
         )
-        merged.tally += gone.tally
         new: list[ReadyRecord] = []
         known = self._look(
             [(ready.record.entity, ready.linkhub_key) for ready in plan.new],
@@ -152,7 +136,7 @@ class ImportMerger:
         merged.plan = replace(merged.plan, new=new)
         return merged
 
-    def without_edited(self, gone: Sequence[RecordLink]) -> Spared:
+    def _without_edited(self, gone: Sequence[RecordLink]) -> Spared:
         """Return the links to delete in LinkHub, less those whose edit there saves them."""
         spared = Spared(links=[])
         known = self._look([(link.entity, link.key_at_linkhub) for link in gone], gone)
@@ -162,6 +146,8 @@ class ImportMerger:
             self._keep(link, result, choices, known)
             if result.fate in {Fate.DELETE_LINKHUB, Fate.GONE}:
                 spared.links.append(link)
+                if present is not None:
+                    spared.versions[link.entity, link.key_at_linkhub] = present.version
             elif result.fate is Fate.ASK:
                 spared.tally += Tally(warning=1)
                 spared.problems += warnings_of(link.stream, link.external_id, result.conflicts)
@@ -176,10 +162,12 @@ class ImportMerger:
         if link is None and present is not None:
             link = self._first_link(ready, present)
             merged.links = {**merged.links, ready.key: link}
-        # one that goes to another key leaves what is under the old one
-        is_moved = link is not None and is_live and link.key_at_linkhub != ready.linkhub_key
-        if link is None or is_moved or (present is None and not is_live):
+        if link is None or (present is None and not is_live):
             return ready
+        # one that goes to another key is merged with what is under the one it leaves
+        is_moved = is_live and link.key_at_linkhub != ready.linkhub_key
+        if is_moved:
+            present = known.present.get(link.key_at_linkhub)
         result, choices = self._merged(
             ready.record.fields, link, present, known, changed_at=self._changed_at.get(ready.key)
         )
@@ -188,7 +176,7 @@ class ImportMerger:
             self._ledger.put(link)
         self._keep(link, result, choices, known)
         if result.fate in {Fate.DELETE_EXTERNAL, Fate.ASK}:  # the export deletes it, or a person
-            merged.tally += _counted(result)
+            merged.tally += counted(result)
             return None
         sent_hash = hash_fields(ready.record.entity, dict(result.external_base))
         if not result.to_linkhub:
@@ -202,18 +190,20 @@ class ImportMerger:
                     updated_at=self._now(),
                 )
             )
-            merged.tally += _counted(result)
+            merged.tally += counted(result)
             return None
-        return ready._replace(
-            fields=encode_fields(result.to_linkhub),
-            sent_hash=sent_hash,
-            merged=MergedFields(
-                sent=result.to_linkhub,
-                version=0 if present is None else present.version,
-                base=result.base,
-                external_base=result.external_base,
-            ),
+        fields = MergedFields(
+            sent=result.to_linkhub,
+            version=0 if present is None else present.version,
+            base=result.base,
+            external_base=result.external_base,
         )
+        if is_moved:
+            there = known.present.get(ready.linkhub_key)
+            fields = moved(ready, fields, link=link, present=present, there=there)
+            if present is not None and fields.key != link.key_at_linkhub:
+                merged.versions[link.entity, link.key_at_linkhub] = present.version
+        return ready._replace(fields=encode_fields(fields.sent), sent_hash=sent_hash, merged=fields)
 
     def _merged(
         self,
@@ -309,17 +299,3 @@ class ImportMerger:
             created_at=now,
             updated_at=now,
         )
-
-
-@dataclass(slots=True, kw_only=True)
-class Spared:
-    """The links that are to be deleted; `tally` counts records a person must decide about."""
-
-    links: list[RecordLink]
-    tally: Tally = field(default_factory=Tally)
-    problems: list[RecordProblem] = field(default_factory=list)
-
-
-def _counted(result: Merge) -> Tally:
-    """Return the count of a record of which nothing is sent."""
-    return Tally(warning=1) if result.conflicts else Tally(success=1, unchanged=1)

@@ -17,12 +17,13 @@ from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.ids import new_id
 from shared.domain.instances import Instance
-from shared.domain.links import RecordLink, natural_key
+from shared.domain.links import VALUES, RecordLink
 from shared.domain.mapping import RecordMapper
 from shared.domain.policies import Policies
 from shared.domain.tallies import Tally
 from shared.engine.batches import (
     ReadyRecord,
+    RecordKey,
     WritePlan,
     plan_batch,
     prepare_batch,
@@ -50,6 +51,7 @@ from shared.sinks.linkhub.undo import TakeBack
 
 if TYPE_CHECKING:
     from shared.domain.sync_rules import SyncRules
+    from shared.sinks.linkhub.merged import Merged
     from shared.sinks.linkhub.merging import ImportMerger
     from shared.store.unit_of_work import UnitOfWork
 
@@ -151,15 +153,25 @@ class LinkHubSink:
         unchanged = len(plan.known)
         failed = batch.failed + len(refused)
         tally = Tally(error=failed, success=unchanged, unchanged=unchanged)
+        tally += self._carry_out(plan, links, keys, problems, changes)
+        return WriteResult(tally=tally, problems=problems)
+
+    def _carry_out(
+        self,
+        plan: WritePlan,
+        links: Links,
+        keys: KeyPlan,
+        problems: list[RecordProblem],
+        changes: Sequence[Change] = (),
+    ) -> Tally:
+        """Send what a plan asks for, in a sync both ways what a merge leaves of it."""
         if self._merger is None:
-            return WriteResult(
-                tally=tally + self._send(plan, links, keys, problems), problems=problems
-            )
+            return self._send(plan, links, keys, problems)
+        tally = Tally()
         for merged in self._merger.rounds(plan, links, changes):
             problems += merged.problems
-            sent = self._send(merged.plan, merged.links, keys, problems, merged.outdated)
-            tally += merged.tally + sent
-        return WriteResult(tally=tally, problems=problems)
+            tally += merged.tally + self._send(merged.plan, merged.links, keys, problems, merged)
+        return tally
 
     def _send(
         self,
@@ -167,18 +179,23 @@ class LinkHubSink:
         links: Links,
         keys: KeyPlan,
         problems: list[RecordProblem],
-        outdated: list[ReadyRecord] | None = None,
+        merged: Merged | None = None,
     ) -> Tally:
-        """Carry a plan out; what changed in LinkHub since it was merged goes into `outdated`."""
+        """Carry a plan out; what changed in LinkHub since it was merged is noted in `merged`."""
         upserts = [upsert_of(ready, links.get(ready.key), keys) for ready in plan.new]
         held = {intent.at for intent in upserts} | kept_places(plan, links)
         moves = moves_of(upserts, held=held)
         deletes = [delete_of(link) for link in plan.gone]
         self._journal.write([*upserts, *moves, *(d for d in deletes if d.at not in held)])
         writes = list(zip(plan.new, upserts, strict=True))
-        tally = self._upsert(writes, problems, outdated)
-        self._remove(move for move in moves if self._ledger.is_put(move.record))
-        return tally + self._delete(deletes, held=held)
+        tally = self._upsert(writes, problems, merged)
+        left = self._remove((move for move in moves if self._ledger.is_put(move.record)), merged)
+        if merged is not None and left:
+            stay = [ready for ready, intent in writes if intent.record in left]
+            merged.outdated += stay
+            self._ledger.drop(left)
+            tally = replace(tally, success=tally.success - len(stay))
+        return tally + self._delete(deletes, held=held, merged=merged)
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
         """Keep the links of what was written, and the checkpoint, in one transaction."""
@@ -204,14 +221,8 @@ class LinkHubSink:
         problems: list[RecordProblem] = []
         for stream in (stream for stream, count in gone.items() if count):
             for unseen in self._unseen(scope, stream):
-                deletes = [delete_of(link) for link in unseen]
-                if self._merger is not None:
-                    spared = self._merger.without_edited(unseen)
-                    deletes = [delete_of(link) for link in spared.links]
-                    tally += spared.tally
-                    problems += spared.problems
-                self._journal.write(deletes)
-                tally += self._delete(deletes)
+                plan = WritePlan(new=(), known=(), gone=unseen)
+                tally += self._carry_out(plan, {}, KeyPlan(), problems)
                 so_far = replace(saved, stage=Stage.READ, tally=saved.tally + tally)
                 self._ledger.save(scope, so_far)
         self._ledger.save(scope, replace(saved, tally=saved.tally + tally))
@@ -246,7 +257,7 @@ class LinkHubSink:
         self,
         writes: Sequence[tuple[ReadyRecord, Intent]],
         problems: list[RecordProblem],
-        outdated: list[ReadyRecord] | None,
+        merged: Merged | None,
     ) -> Tally:
         success = unchanged = error = 0
         for entity, some in by_entity((intent.entity, (ready, intent)) for ready, intent in writes):
@@ -257,8 +268,8 @@ class LinkHubSink:
                 salt=f"{self._job_id}|{self._ledger.place}|{self._writes}",
             )
             for (ready, intent), result in zip(some, results, strict=True):
-                if outdated is not None and result.is_refused(VERSION_CONFLICT):
-                    outdated.append(ready)
+                if merged is not None and result.is_refused(VERSION_CONFLICT):
+                    merged.outdated.append(ready)
                     continue
                 if result.outcome == "rejected":
                     error += 1
@@ -282,22 +293,41 @@ class LinkHubSink:
             external_base=ready.merged.external_base if ready.merged else {},
             external_etag=old.external_etag if old else "",
             sent_hash=ready.sent_hash,
-            linkhub_key=natural_key(ready.record.entity, ready.record.fields),
+            linkhub_key=ready.linkhub_key if ready.record.entity == VALUES else "",
             seen_job_id=old.seen_job_id if old else "",
             created_at=old.created_at if old else now,
             updated_at=now,
         )
 
-    def _delete(self, deletes: Sequence[Intent], *, held: Collection[EntityKey] = ()) -> Tally:
+    def _delete(
+        self, deletes: Sequence[Intent], *, held: Collection[EntityKey], merged: Merged | None
+    ) -> Tally:
         """Delete records, but none under a key that another one has taken over."""
-        self._remove(intent for intent in deletes if intent.at not in held)
-        for link in (intent.link for intent in deletes if intent.link is not None):
+        left = self._remove((intent for intent in deletes if intent.at not in held), merged)
+        count = 0
+        for intent in deletes:
+            if intent.link is None:
+                continue
+            if merged is not None and intent.record in left:
+                merged.outdated_gone.append(intent.link)
+                continue
             # what LinkHub did not have any more is as gone as what it deleted now
-            self._ledger.put(replace(link, deleted_at=self._now()))
-        return Tally(success=len(deletes), deleted=len(deletes))
+            self._ledger.put(replace(intent.link, deleted_at=self._now()))
+            count += 1
+        return Tally(success=count, deleted=count)
 
-    def _remove(self, intents: Iterable[Intent]) -> None:
+    def _remove(self, intents: Iterable[Intent], merged: Merged | None) -> set[RecordKey]:
+        """Delete in LinkHub; return the records that stay, because people edited them meanwhile."""
+        versions = {} if merged is None else merged.versions
+        left: set[RecordKey] = set()
         for entity, some in by_entity((intent.entity, intent) for intent in intents):
-            keys = [intent.linkhub_key for intent in some]
-            for _ in self._client.delete(entity, source=self._instance_id, external_keys=keys):
-                pass
+            results = self._client.delete(
+                entity,
+                source=self._instance_id,
+                external_keys=[intent.linkhub_key for intent in some],
+                versions={key: version for (of, key), version in versions.items() if of == entity},
+            )
+            for intent, (_, outcome) in zip(some, results, strict=True):
+                if outcome == "rejected":
+                    left.add(intent.record)
+        return left

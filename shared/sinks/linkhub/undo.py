@@ -31,6 +31,7 @@ _STEP: Final = 500
 """Records that are settled together, about."""
 _FETCHED: Final = 50
 """Entries read at a time; one may stand for a whole page of records."""
+_CHANGED: Final = "it was changed in LinkHub since"
 
 
 class _Write(NamedTuple):
@@ -137,11 +138,9 @@ class TakeBack:
         done = [record for record in records if record.is_done]
         ours = [record for record in records if not record.is_done and record.is_ours]
         left = {
-            record.at: "it was changed in LinkHub since"
-            for record in records
-            if not record.is_done and not record.is_ours
+            record.at: _CHANGED for record in records if not record.is_done and not record.is_ours
         }
-        self._delete([record for record in ours if record.wanted is None])
+        left |= self._delete([record for record in ours if record.wanted is None])
         left |= self._restore(
             [record for record in ours if record.wanted is not None],
             salt=f"{self._job_id}|undo|{entries[0].id}",
@@ -155,14 +154,21 @@ class TakeBack:
             note(uow, WriteResult(tally=tally, problems=problems))
             uow.commit()
 
-    def _delete(self, records: Sequence[_Record]) -> None:
-        keys: dict[str, list[str]] = defaultdict(list)
+    def _delete(self, records: Sequence[_Record]) -> dict[EntityKey, str]:
+        """Delete what was not there before; return what somebody has changed meanwhile."""
+        versions: dict[str, dict[str, int]] = defaultdict(dict)
         for record in records:
-            entity, key = record.at
-            keys[entity].append(key)
-        for entity, some in keys.items():
-            for _ in self._client.delete(entity, source=self._instance_id, external_keys=some):
-                pass
+            if record.present is not None:
+                entity, key = record.at
+                versions[entity][key] = record.present.version
+        return {
+            (entity, key): _CHANGED
+            for entity, known in versions.items()
+            for key, outcome in self._client.delete(
+                entity, source=self._instance_id, external_keys=list(known), versions=known
+            )
+            if outcome == "rejected"
+        }
 
     def _restore(self, records: Sequence[_Record], *, salt: str) -> dict[EntityKey, str]:
         """Write what was there before; return what LinkHub did not take, and why."""

@@ -38,9 +38,12 @@ def write_to_linkhub(
     is still to do, and the feed shows the record again.
     """
     gone = [each for each in exchanges if each.fate is Fate.DELETE_LINKHUB and each.link]
-    keys = [each.link.key_at_linkhub for each in gone if each.link]
-    for each, _ in zip(gone, client.delete(entity, source=source, external_keys=keys), strict=True):
-        each.sent = True
+    keys = {each.link.key_at_linkhub: _version(each) for each in gone if each.link}
+    results = client.delete(entity, source=source, external_keys=list(keys), versions=keys)
+    for each, (_, outcome) in zip(gone, results, strict=True):
+        each.sent = outcome == "deleted"
+        if outcome == "rejected":  # its link stays as it was
+            each.fate = Fate.KEEP
     alive = [each for each in exchanges if each.fate in _MAKES_ALIVE]
     todo = [each for each in alive if each.to_linkhub or _is_unnamed(each, key_of)]
     unnamed: list[Exchange] = []
