@@ -1,5 +1,6 @@
 """Histories of two sides that are edited by people and kept in step by jobs.
 
-`remote` is an application of its own, `rig` the product between it and LinkHub, `people` what is
-done on both sides, `shadow` what must come of it, `history` all of that from one seed.
+`remote` is an application of its own, `rig` the product between it and LinkHub over `wires`,
+`people` what is done on both sides, `shadow` what must come of it, `history` all of that from one
+seed.
 """

@@ -13,8 +13,9 @@ from shared.domain.policies import ConflictPolicy
 from shared.services.conflicts import Choice, settle_conflict
 from tests.factories import make_caller
 from tests.histories.people import People, Values, view
-from tests.histories.rig import Blow, House, Manner, Rig
+from tests.histories.rig import House, Manner, Rig
 from tests.histories.shadow import FIELDS, Look, Thing, normal, outcome, travels
+from tests.histories.wires import Blow
 
 _MOST_JOBS = 8
 

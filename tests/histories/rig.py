@@ -8,21 +8,18 @@ where a run can be ended, an answer be lost, or a person do something at just th
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any
 
-import httpx
-import orjson
 import pytest
-from starlette.applications import Starlette
 
 import local.sandbox.linkhub.records as linkhub_records
 import shared.domain.ids as product_ids
@@ -53,128 +50,13 @@ from shared.store.unit_of_work import UnitOfWork
 from tests.factories import NOW
 from tests.fakes import PowerCutError
 from tests.histories.remote import MAPPINGS, SPEC, TICKETS, Remote, RemoteConnection
+from tests.histories.wires import INITIATIVES, LinkHub, Steps, Wire
 from tests.store_kit import make_database
 from tests.world import Clock, World
 
-T = TypeVar("T")
-
-INITIATIVES = "initiatives"
 KEY = "lhk-test"
 _NO_END = 3600.0
 _MOST_RUNS = 200
-
-
-class Blow(Enum):
-    """CUT: the process ends there. LOST: the wire or the database fails, the process lives."""
-
-    CUT = "cut"
-    LOST = "lost"
-
-
-@dataclass
-class Steps:
-    """Counts the moments before and after each call and commit of a run; `blows` by number."""
-
-    blows: dict[int, Blow] = field(default_factory=dict)
-    meddle: Callable[[], None] = lambda: None
-    count: int = 0
-    is_dead: bool = False
-    log: list[str] = field(default_factory=list)
-    sent: list[str] = field(default_factory=list)
-
-    def cross(self, name: str, act: Callable[[], T], error: Callable[[], Exception]) -> T:
-        self._step(f"before {name}", error)
-        made = act()
-        self._step(f"after {name}", error)
-        return made
-
-    def at_application(self, name: str, act: Callable[[], T], /) -> T:
-        if name == "push":
-            self.sent.append(name)
-        return self.cross(name, act, lambda: TransientError("The application does not answer."))
-
-    def _step(self, name: str, error: Callable[[], Exception]) -> None:
-        if self.is_dead:
-            raise PowerCutError
-        self.count += 1
-        self.log.append(name)
-        blow = self.blows.get(self.count)
-        if blow is Blow.CUT:
-            self.is_dead = True
-            raise PowerCutError
-        if blow is Blow.LOST:
-            raise error()
-        self.meddle()
-
-
-class LinkHub(httpx.BaseTransport):
-    """The emulator, in process; `page_size` changes a page of its feed at most."""
-
-    def __init__(self, app: Starlette) -> None:
-        self._app = app
-        self.records: linkhub_records.Records = app.state.records
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self.serve(request.method, request.url, request.headers.raw, request.read())
-
-    def serve(
-        self, method: str, url: httpx.URL, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> httpx.Response:
-        """Run the application to its answer: it waits for nothing, so nothing has to wait."""
-        sent: list[Mapping[str, Any]] = []
-
-        async def receive() -> Mapping[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Mapping[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": url.path,
-            "root_path": "",
-            "query_string": url.query,
-            "headers": [(name.lower(), value) for name, value in headers],
-            "http_version": "1.1",
-            "scheme": "http",
-            "server": ("linkhub.test", 80),
-        }
-        with pytest.raises(StopIteration):
-            self._app(scope, receive, send).send(None)  # type: ignore[arg-type]
-        content = b"".join(message.get("body", b"") for message in sent[1:])
-        return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
-
-    def edit(self, profile_id: str, **edits: Any) -> list[str]:
-        """Do what a person does in LinkHub; return the ids of what is new."""
-        body = orjson.dumps({"profile": profile_id, "entity": INITIATIVES, **edits})
-        answer = self.serve("POST", httpx.URL("http://linkhub.test/_edits"), [], body)
-        assert answer.status_code == 200, answer.text
-        created: list[str] = answer.json()["created"]
-        return created
-
-
-class _Wire(httpx.BaseTransport):
-    """One run's way to LinkHub."""
-
-    def __init__(self, linkhub: LinkHub, steps: Steps, page_size: int) -> None:
-        self._linkhub = linkhub
-        self._steps = steps
-        self._page_size = page_size
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        call = request.url.path.rpartition("/")[2]
-        if call in {"upsert", "delete"}:
-            self._steps.sent.append(call)
-        url = request.url
-        if call == "changes":
-            params = {**dict(url.params), "limit": str(self._page_size)}
-            url = url.copy_with(query=urlencode(params).encode())
-        return self._steps.cross(
-            call,
-            lambda: self._linkhub.serve(request.method, url, request.headers.raw, request.read()),
-            lambda: httpx.ReadError("The connection broke."),
-        )
 
 
 @dataclass
@@ -208,6 +90,28 @@ class House:
         self.clock.now = NOW
         self.begun[name] += 1
         self.chance.seed(f"{name} {self.begun[name]}")
+
+    def remember(self) -> Callable[[], None]:
+        """Return what makes everything here what it is now again."""
+        app, linkhub = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
+        records = self.linkhub.records
+        moment, chance = self.clock.now, self.chance.getstate()
+        sequence = records._sequence
+        own = self.database.engine.raw_connection()
+        own.driver_connection.backup(app)  # type: ignore[union-attr]
+        own.close()
+        records._db.backup(linkhub)
+
+        def back() -> None:
+            own = self.database.engine.raw_connection()
+            app.backup(own.driver_connection)  # type: ignore[arg-type]
+            own.close()
+            linkhub.backup(records._db)
+            records._sequence = sequence
+            self.clock.now = moment
+            self.chance.setstate(chance)
+
+        return back
 
     def randbits(self, count: int) -> int:
         return self.chance.getrandbits(count)
@@ -281,6 +185,18 @@ class Rig:
             uow.mappings.replace(self.instance.id, MAPPINGS, now=self.clock())
             uow.commit()
         self._app = _App(self)
+
+    def remember(self) -> Callable[[], None]:
+        """Return what makes both sides, and what the product knows of them, as they are now."""
+        house_back = self.house.remember()
+        rows, sequence = deepcopy(self.remote.rows), self.remote.sequence
+
+        def back() -> None:
+            house_back()
+            self.remote.rows, self.remote.sequence = deepcopy(rows), sequence
+            self.steps = Steps()
+
+        return back
 
     def add_job(self, mode: Mode = Mode.INCREMENTAL) -> Job:
         return self.world.add_job(self.instance, mode=mode)
@@ -402,5 +318,5 @@ class _App(App):
             profile_id=profile_id,
             sleep=lambda _: None,
             interactive=interactive,
-            transport=_Wire(self._rig.house.linkhub, self._rig.steps, self._rig.manner.page_size),
+            transport=Wire(self._rig.house.linkhub, self._rig.steps, self._rig.manner.page_size),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from shared.domain.changes import Delete, RecordProblem, Upsert
 from shared.domain.choices import Choices, choices_of
@@ -60,6 +60,26 @@ class Exchange:
     _written: Mapping[str, Any] = field(default_factory=dict)
     _seen_as: Mapping[str, Any] = field(default_factory=dict)
     _unwritten: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def recovered(cls, sending: Sending) -> Self:
+        """Return the exchange of what an earlier run was about to push, to be done again."""
+        made = cls(
+            linkhub_id=sending.linkhub_id,
+            stream=sending.stream,
+            present=None,
+            sending=sending,
+            base=sending.base,
+            external_base=sending.external_base,
+        )
+        if sending.record is None:
+            made.fate = Fate.DELETE_EXTERNAL
+            return made
+        if not sending.external_id:
+            made.fate = Fate.CREATE_EXTERNAL
+        key = sending.external_id or sending.linkhub_id
+        made.push = Upsert(sending.stream, key, sending.record)
+        return made
 
     @property
     def fields(self) -> Mapping[str, Any] | None:

@@ -34,7 +34,7 @@ from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.linkhub.journal import ChangeJournal
 from shared.sinks.provider.aside import BooksAside
-from shared.sinks.provider.books import Books, Found, Sending
+from shared.sinks.provider.books import Books, Found
 from shared.sinks.provider.exchange import Exchange
 from shared.sinks.provider.linkhub import intents_of, write_to_linkhub
 
@@ -105,7 +105,7 @@ class ProviderSink:
             sendings = self.books.sendings(scope)
             if not sendings:
                 continue
-            exchanges = [_recovered(each) for each in sendings]
+            exchanges = [Exchange.recovered(each) for each in sendings]
             present = {
                 record.id: {"fields": record.fields, "version": record.version}
                 for record in self._client.get_by_ids(
@@ -336,22 +336,3 @@ def _note(each: Exchange, result: PushResult) -> None:
         each.fail(each.problem(error.message))
         return
     each.pushed(external_id, result.etag, sent=result.outcome != "unchanged")
-
-
-def _recovered(sending: Sending) -> Exchange:
-    made = Exchange(
-        linkhub_id=sending.linkhub_id,
-        stream=sending.stream,
-        present=None,
-        sending=sending,
-        base=sending.base,
-        external_base=sending.external_base,
-    )
-    if sending.record is None:
-        made.fate = Fate.DELETE_EXTERNAL
-        return made
-    if not sending.external_id:
-        made.fate = Fate.CREATE_EXTERNAL
-    key = sending.external_id or sending.linkhub_id
-    made.push = Upsert(sending.stream, key, sending.record)
-    return made
