@@ -57,6 +57,7 @@ class Pair:
         direction: Direction = Direction.BIDIRECTIONAL,
         policy: ConflictPolicy = ConflictPolicy.EXTERNAL,
         percent: int = 100,
+        profile_id: str = "",
     ) -> None:
         self.running = running
         self._provider = provider
@@ -65,7 +66,7 @@ class Pair:
         database = make_database("file", folder)
         self.world = World(database=database, work_dir=folder, spec=provider.spec)
         policies = Policies(on_conflict=policy, delete_approval_percent=percent)
-        profile_id = self.world.add_profile(subject=new_id())
+        profile_id = self.world.add_profile(id=profile_id or new_id(), subject=new_id())
         self.instance = self.world.add_instance(
             profile_id=profile_id,
             provider=provider.spec.slug,
@@ -112,6 +113,15 @@ class Pair:
         return self._provider.connect(
             replace(request, credentials=credentials, transport=self._transport, sleep=sleep)
         )
+
+    def set_policy(self, policy: ConflictPolicy) -> None:
+        """Choose another way to end conflicts, as a person does in the wizard."""
+        with self.world.database.open_uow() as uow:
+            found = uow.instances.get(self.instance.id, profile_id=None)
+            policies = replace(Policies.from_json(found.policies), on_conflict=policy)
+            changed = replace(found, policies=policies.to_json())
+            uow.instances.save(changed, expected_version=found.config_version)
+            uow.commit()
 
     def edit(self, **edits: Any) -> Any:
         """Do in LinkHub what a person does there."""

@@ -210,6 +210,7 @@ class App(Warehouses):
 
     def open_export(self, request: SinkRequest, rules: SyncRules, connection: Connection) -> Export:
         """Return the way from LinkHub to a provider's connection; the run closes both ends."""
+        from shared.domain.policies import ConflictPolicy
         from shared.services.run_ports import Export
         from shared.sinks.linkhub import LinkHubSource
         from shared.sinks.provider import ProviderSink
@@ -230,7 +231,8 @@ class App(Warehouses):
         )
         # read from by another thread than the one the sink writes in
         reader = self._linkhub_client(instance.profile_id, sleep=request.sleep)
-        source = LinkHubSource(reader, revisit=sink.books.to_revisit, job_id=request.job.id)
+        revisit = partial(sink.books.to_revisit, asks=rules.policy is ConflictPolicy.ASK)
+        source = LinkHubSource(reader, revisit=revisit, job_id=request.job.id)
         return Export(source=source, get=source.get, sink=sink)
 
     def _linkhub_client(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SENDING = "sending"
 
 MOST_SETTLED = 1000
-"""Settlements one export carries out; the rest is the next one's."""
+"""Conflicts of a kind that one export ends; the rest is the next one's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +128,19 @@ class Books:
         """Whether an earlier export of this record failed."""
         return linkhub_id in self._retry.get(scope, ())
 
-    def to_revisit(self, scope: str) -> Sequence[str]:
-        """Return the LinkHub ids to show again: of failed exports, and of settled conflicts."""
+    def to_revisit(self, scope: str, *, asks: bool) -> Sequence[str]:
+        """Return the LinkHub ids to show again: of failed exports, and of settled conflicts.
+
+        Of open ones too, unless the policy still `asks` a person about them.
+        """
         with self._open_uow(read_only=True) as uow:
             data = uow.checkpoints.get(self._instance_id, scope, Direction.EXPORT) or {}
-            settled = uow.conflicts.list_settled(self._instance_id, limit=MOST_SETTLED)
-            links = uow.links.get_by_ids(conflict.record_link_id for conflict in settled)
-        chosen = [link.linkhub_id for link in links.values() if link.entity == scope]
-        return [*data.get("retry", ()), *chosen]
+            found = [*uow.conflicts.list_settled(self._instance_id, limit=MOST_SETTLED)]
+            if not asks:
+                found += uow.conflicts.list_open(self._instance_id, limit=MOST_SETTLED)
+            links = uow.links.get_by_ids(conflict.record_link_id for conflict in found)
+        decided = [link.linkhub_id for link in links.values() if link.entity == scope]
+        return [*data.get("retry", ()), *decided]
 
     def find(self, scope: str, linkhub_ids: Iterable[str]) -> Found:
         """Return links and conflicts; raise LeaseLostError where the job is another run's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import TextClause, insert, select, text, update
+from sqlalchemy import Column, TextClause, insert, select, text, update
 
 from shared.domain.conflicts import Conflict, ConflictStatus
 from shared.domain.paging import ListQuery, Slice
@@ -63,13 +63,11 @@ class SqlConflictRepository:
 
     def list_settled(self, instance_id: str, *, limit: int) -> Sequence[Conflict]:
         """Return what was chosen first of an instance's and is still to be carried out."""
-        rows = self._session.all(
-            select(*_COLUMNS)
-            .where(conflicts.c.instance_id == instance_id, text(SETTLED_CONFLICT))
-            .order_by(conflicts.c.settled_at)
-            .limit(limit)
-        )
-        return [from_row(Conflict, row) for row in rows]
+        return self._first(instance_id, text(SETTLED_CONFLICT), conflicts.c.settled_at, limit)
+
+    def list_open(self, instance_id: str, *, limit: int) -> Sequence[Conflict]:
+        """Return what has waited longest of an instance's for a person."""
+        return self._first(instance_id, text(OPEN_CONFLICT), conflicts.c.created_at, limit)
 
     def record(self, found: Iterable[Conflict], *, now: datetime) -> None:
         """Store conflicts; where one is open for the link and field, bring its values up to date.
@@ -121,6 +119,17 @@ class SqlConflictRepository:
                 .where(conflicts.c.id.in_(chunk), conflicts.c.closed_at.is_(None))
                 .values(changed)
             )
+
+    def _first(
+        self, instance_id: str, condition: TextClause, order: Column[datetime], limit: int
+    ) -> Sequence[Conflict]:
+        rows = self._session.all(
+            select(*_COLUMNS)
+            .where(conflicts.c.instance_id == instance_id, condition)
+            .order_by(order)
+            .limit(limit)
+        )
+        return [from_row(Conflict, row) for row in rows]
 
     def _of_links(
         self, instance_id: str, link_ids: Iterable[str], condition: TextClause

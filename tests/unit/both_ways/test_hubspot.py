@@ -138,6 +138,27 @@ def test_asking_blocks_the_field_and_nothing_else(tmp_path: Path, sandbox: Runni
         assert hub.deals()["Theirs"]["description"] == "Slate"
 
 
+@pytest.mark.parametrize(
+    ("policy", "winner"), [(ConflictPolicy.EXTERNAL, "Theirs"), (ConflictPolicy.LINKHUB, "Ours")]
+)
+def test_a_policy_that_asks_no_more_ends_what_was_asked(
+    tmp_path: Path, sandbox: Running, policy: ConflictPolicy, winner: str
+) -> None:
+    """The next job decides open conflicts, though neither side shows the record again."""
+    with hubspot_pair(tmp_path, sandbox, policy=ConflictPolicy.ASK) as hub:
+        id_ = hub.add_deal("Roof")
+        hub.sync()
+        hub.edit_deal(id_, dealname="Theirs")
+        hub.edit_record("Roof", name="Ours")
+        hub.sync()
+        assert hub.conflicts()
+        hub.set_policy(policy)
+        hub.account.fault("search_lag", seconds=3600)
+        assert hub.sync().status == "success"
+        assert set(hub.records()) == set(hub.deals()) == {winner}
+        assert not hub.conflicts()
+
+
 def test_native_records_are_created_in_hubspot_and_adopted(hub: HubSpotPair) -> None:
     """They carry LinkHub's id there, and are one record on both sides from then on."""
     id_ = hub.add_record("Solar", end_date="2026-12-01", budget="7.50")

@@ -287,6 +287,7 @@ def _conflict(uow: UnitOfWork, instance: Instance, link_id: str) -> None:
     uow.conflicts.settle(conflict.id, settled, settled_by="ada", now=NOW)
     uow.conflicts.settled_for(instance.id, [link_id])
     uow.conflicts.list_settled(instance.id, limit=5)
+    uow.conflicts.list_open(instance.id, limit=5)
     uow.conflicts.close([conflict.id], now=NOW)
     uow.conflicts.close([conflict.id], ConflictStatus.OBSOLETE, now=NOW)
 

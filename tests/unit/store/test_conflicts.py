@@ -77,6 +77,7 @@ def test_of_two_with_one_name_in_one_call_the_last_counts(
     record(database, one, two)
     with database.open_uow(read_only=True) as uow:
         [found] = uow.conflicts.open_for(instance.id, [link_id])
+        assert list(uow.conflicts.list_open(instance.id, limit=5)) == [found]
     assert found.linkhub_value == "2"
 
 
@@ -90,6 +91,7 @@ def test_what_a_person_chose_waits_for_a_sync(database: Database, instance: Inst
         uow.commit()
         assert (settled.status, settled.settled_by, settled.settled_at) == (SETTLED, "ada", LATER)
         assert list(uow.conflicts.open_for(instance.id, [link_id])) == []
+        assert list(uow.conflicts.list_open(instance.id, limit=5)) == []
         assert list(uow.conflicts.settled_for(instance.id, [link_id])) == [settled]
         assert list(uow.conflicts.list_settled(instance.id, limit=5)) == [settled]
         uow.conflicts.close([conflict.id], now=LATER)
