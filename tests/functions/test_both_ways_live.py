@@ -72,6 +72,49 @@ def test_hubspot_and_linkhub_by_http(live: Live) -> None:
     assert (job["status"], writes) == ("success", [])
 
 
+def test_a_conflict_by_http_from_the_question_to_the_answer(live: Live) -> None:
+    """It is listed with both values, a choice is carried out by the next job, and one people solve
+    themselves waits for nobody.
+    """
+    instance_id = live.connected("hubspot")
+    path = f"instances/{instance_id}"
+    rules = live.ada.get(f"{path}/mappings").json["mappings"]
+    assert live.ada.put(f"{path}/mappings", {"mappings": rules}).status == 200
+    config = {"direction": "bidirectional", "policies": {"onConflict": "ask"}}
+    assert live.ada.put(f"{path}/sync-config", config).status == 200
+    live.world.run(live.ada.post(f"{path}/activate").json["job"]["id"])
+    profile = live.ada.get("me").json["id"]
+    first, second = [each for each in changes(live, profile) if not each["deleted"]][:2]
+    keys = [each["externalKey"].removeprefix("deals/") for each in (first, second)]
+    for record, key in zip((first, second), keys, strict=True):
+        edit(live, profile, patch=[{"id": record["id"], "fields": {"name": f"Ours {key}"}}])
+        rename(live, key, f"Theirs {key}")
+    run(live, path)
+    asked = live.ada.get("conflicts", instanceId=instance_id, status="open").json["items"]
+    by_key = {each["externalId"]: each for each in asked}
+    assert set(by_key) == set(keys)
+    assert {(each["externalValue"], each["linkhubValue"]) for each in asked} == {
+        (f"Theirs {key}", f"Ours {key}") for key in keys
+    }
+
+    live.ada.post(f"conflicts/{by_key[keys[0]]['id']}", {"choice": "linkhub"})
+    rename(live, keys[1], f"Ours {keys[1]}")
+    job = run(live, path)
+    assert job["status"] == "success", job
+    assert [deal(live, key)["dealname"] for key in keys] == [f"Ours {key}" for key in keys]
+    found = live.ada.get("conflicts", instanceId=instance_id).json["items"]
+    assert {each["externalId"]: each["status"] for each in found} == {
+        keys[0]: "settled_linkhub",
+        keys[1]: "obsolete",
+    }
+
+
+def rename(live: Live, key: str, name: str) -> None:
+    """Change a deal's name as somebody does at HubSpot."""
+    patch = [{"id": key, "properties": {"dealname": name}}]
+    live.sandbox.control.post("/hubspot/_deals", json={"patch": patch}).raise_for_status()
+
+
 def run(live: Live, path: str) -> dict[str, Any]:
     """Queue a job, run it to its end and return it."""
     live.world.clock.move(minutes=10)
