@@ -29,12 +29,13 @@ from shared.engine.batches import hash_fields
 from shared.errors import RecordError
 from shared.ports.provider import Connection, PushResult
 from shared.ports.sink import FinishResult, WriteResult
-from shared.sinks.linkhub.client import NATIVE, LinkHubClient
+from shared.sinks.linkhub.client import LinkHubClient
 from shared.sinks.linkhub.conflicts import conflicts_of
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.linkhub.journal import ChangeJournal
 from shared.sinks.provider.aside import BooksAside
 from shared.sinks.provider.books import Books, Found
+from shared.sinks.provider.claims import claimed, is_free
 from shared.sinks.provider.exchange import Exchange
 from shared.sinks.provider.linkhub import intents_of, write_to_linkhub
 
@@ -48,8 +49,8 @@ class ProviderSink:
     """One job's way out of LinkHub (see `shared.ports.sink.Sink`); a scope is an entity.
 
     It takes changes of LinkHub's feed (see `LinkHubSource`). Records of other sources are passed
-    over, native ones are created in the first stream whose mapping fills the entity, and then
-    adopted. Without `keeps_checkpoints` only links move: what is written is no part of a read.
+    over, native ones are claimed, created in the first stream whose mapping fills the entity, and
+    then adopted. Without `keeps_checkpoints` only links move: what is written is no part of a read.
     Closing it closes `client`, not `connection`.
     """
 
@@ -154,6 +155,7 @@ class ProviderSink:
                 each.compare(external.get(each.key), self._rules)
         deletes = sum(each.is_delete for each in exchanges)
         self._guard.check(deletes, deleted=sum(self.books.deleted.values()))
+        exchanges = list(claimed(self._client, scope, exchanges, source=self._instance.id))
         self._carry_out(scope, exchanges)
         self._keep(scope, exchanges)
         counted = [*self._recovered.pop(scope, ()), *exchanges]
@@ -201,7 +203,8 @@ class ProviderSink:
             return None
         if present is None and (link is None or link.deleted_at is not None):
             return None
-        if link is None and (present or {}).get("source") != NATIVE:
+        source = self._instance.id
+        if link is None and not is_free(present or {}, linkhub_id=change.key, source=source):
             return None
         exchange = Exchange(
             linkhub_id=change.key,
@@ -236,7 +239,7 @@ class ProviderSink:
 
     def _carry_out(self, scope: str, exchanges: Sequence[Exchange]) -> None:
         """Push what goes to the provider, look what became of it, and write to LinkHub."""
-        sendings = [each.sending for each in exchanges if each.sending is not None]
+        sendings = [each.sending for each in exchanges if each.sending and not each.failed]
         if sendings:
             self.books.note_sendings(scope, sendings)
         for stream, own in _by_stream(each for each in exchanges if each.push).items():
