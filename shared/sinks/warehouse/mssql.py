@@ -1,7 +1,6 @@
 """SQL Server, Azure SQL and Babelfish, by any ODBC driver.
 
-Rows travel as JSON text and are taken apart by OPENJSON: one parameter for thousands of rows,
-inside our own transaction, the same with Microsoft's driver and with FreeTDS. No MERGE, and
+Rows travel inside our own transaction, by whichever way `mssql_rows` finds to work. No MERGE, and
 nothing else the three databases understand differently.
 """
 
@@ -9,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
@@ -18,18 +17,15 @@ from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
 from shared.sinks.warehouse.hashing import Total, wrapped
 from shared.sinks.warehouse.mssql_bulk import BATCH, BulkRefusedError, BulkRoute
 from shared.sinks.warehouse.mssql_ddl import quote
-from shared.sinks.warehouse.types import COMPANION, HASH, KEY, KEY_LENGTH, Column, ColumnType
+from shared.sinks.warehouse.mssql_rows import JsonRows, RowRoute, choose
+from shared.sinks.warehouse.types import COMPANION, HASH, KEY, Column
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_JSON_TEXT = "CAST(? AS NVARCHAR(MAX))"
 AT_CONNECT: Final = ("SET NOCOUNT ON", "SET XACT_ABORT ON", "SET LOCK_TIMEOUT 60000")
 """NOCOUNT: an error behind a row count would stay unseen. XACT_ABORT: an error ends it all."""
-ROWS_A_CALL: Final = 5_000
-BYTES_A_CALL: Final = 4 * 1024 * 1024
-"""A call ends with whichever limit is reached first; one large row makes a call of its own."""
 
 
 class MssqlDialect:
@@ -41,6 +37,8 @@ class MssqlDialect:
     def __init__(self, *, schema: str = "") -> None:
         self.schema = schema
         self._bulk: BulkRoute | None = None
+        self._has_chosen = False
+        self.rows: RowRoute = JsonRows()
 
     def offer_bulk(self, text: Callable[[], str]) -> None:
         """Say how a connection of its own is opened."""
@@ -123,11 +121,14 @@ class MssqlDialect:
             raw.commit()
 
     def check(self, connection: Connection) -> None:
-        """Raise PermanentError when the schema does not exist."""
+        """Raise PermanentError when the schema does not exist; choose how rows travel."""
         if self.schema and _scalar(connection, "SELECT SCHEMA_ID(?)", self.schema) is None:
             raise PermanentError(
                 f"The warehouse has no schema {self.schema!r}: create it, or name another one."
             )
+        if not self._has_chosen:
+            self.rows = choose(connection)
+            self._has_chosen = True
 
     def has_object(self, connection: Connection, name: str) -> bool:
         """Ask the catalogue, which compares under the database's collation."""
@@ -180,22 +181,20 @@ class MssqlDialect:
         with_companion: bool,
     ) -> None:
         """Insert in calls of bounded rows and bytes."""
-        first = [ColumnType.TEXT, ColumnType.INTEGER]
-        types = [*first, *(column.type for column in columns), ColumnType.JSON]
-        sql = insert_rows(self.table(table), columns, with_companion=with_companion)
-        for text in json_calls(rows, types):
-            _run(connection, sql, text)
+        name = self.table(table)
+        for sql, values in self.rows.insertions(name, columns, rows, with_companion=with_companion):
+            _run(connection, sql, *values)
 
     def delete(self, connection: Connection, table: str, keys: Sequence[str]) -> Total:
         """Count, then delete, by one statement each a call: under NOCOUNT a delete tells no number,
         and where records are mostly new there is nothing to delete.
         """
-        rest = f"FROM {self.table(table)} {_WITH_KEYS}"
         rows = checksum = 0
-        for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
-            found = _total(connection, rest, text)
+        for where, values in self.rows.of_keys(keys):
+            rest = f"FROM {self.table(table)} {where}"
+            found = _total(connection, rest, *values)
             if found.rows:
-                _run(connection, f"DELETE {rest}", text)
+                _run(connection, f"DELETE {rest}", *values)
             rows += found.rows
             checksum += found.checksum
         return Total(rows, wrapped(checksum))
@@ -227,10 +226,10 @@ class MssqlDialect:
     ) -> list[Sequence[Any]]:
         """Return the rows of these keys, as far as they are there."""
         names = ", ".join(map(quote, [KEY, HASH, COMPANION, *(c.name for c in columns)]))
-        sql = f"SELECT {names} FROM {self.table(table)} {_WITH_KEYS}"  # noqa: S608  quoted
         rows: list[Sequence[Any]] = []
-        for text in json_calls(((key,) for key in keys), [ColumnType.TEXT]):
-            rows += map(tuple, connection.exec_driver_sql(sql, (text,)))
+        for where, values in self.rows.of_keys(keys):
+            sql = f"SELECT {names} FROM {self.table(table)} {where}"  # noqa: S608  quoted
+            rows += map(tuple, connection.exec_driver_sql(sql, values))
         return rows
 
     def keys_from(self, connection: Connection, table: str, start: str, limit: int) -> list[str]:
@@ -261,74 +260,14 @@ class MssqlDialect:
         return _scalar(connection, sql, *self._given, name) is not None
 
 
-_WITH_KEYS = (
-    f"WHERE {quote(KEY)} IN (SELECT [c0] COLLATE {ddl.COLLATION} "  # noqa: S608  constants
-    f"FROM OPENJSON({_JSON_TEXT}) WITH ([c0] NVARCHAR({KEY_LENGTH}) '$.c0'))"
-)
-
-
-def _total(connection: Connection, rest: str, *values: str) -> Total:
+def _total(connection: Connection, rest: str, *values: Any) -> Total:
     """Add up decimals: the sum of a few integers of 64 bits is beyond them."""
     sums = f"COUNT_BIG(*), SUM(CAST({quote(HASH)} AS DECIMAL(38, 0)))"
     row = connection.exec_driver_sql(f"SELECT {sums} {rest}", values).one()
     return Total(int(row[0]), wrapped(int(row[1] or 0)))
 
 
-def insert_rows(table: str, columns: Sequence[Column], *, with_companion: bool) -> str:
-    """Return the statement that inserts the rows of one JSON text: `[{"c0": key, "c1": …}, …]`."""
-    shown = [quote(KEY), quote(HASH)]
-    taken = ["[c0]", "[c1]"]
-    read = [f"[c0] NVARCHAR({KEY_LENGTH}) '$.c0'", "[c1] BIGINT '$.c1'"]
-    for position, column in enumerate(columns, start=2):
-        alias = f"c{position}"
-        is_binary = column.type is ColumnType.BINARY
-        shown.append(quote(column.name))
-        # Hexadecimal digits, because OPENJSON leaves base64 alone in some versions only.
-        taken.append(f"CONVERT(VARBINARY(MAX), [{alias}], 2)" if is_binary else f"[{alias}]")
-        sql_type = "NVARCHAR(MAX)" if is_binary else ddl.TYPES[column.type]
-        read.append(f"[{alias}] {sql_type} '$.{alias}'")
-    if with_companion:
-        alias = f"c{len(columns) + 2}"
-        shown.append(quote(COMPANION))
-        taken.append(f"[{alias}]")
-        read.append(f"[{alias}] NVARCHAR(MAX) '$.{alias}'")
-    return (
-        f"INSERT INTO {table} ({', '.join(shown)}) SELECT {', '.join(taken)} "  # noqa: S608  quoted
-        f"FROM OPENJSON({_JSON_TEXT}) WITH ({', '.join(read)})"
-    )
-
-
-def json_calls(rows: Iterable[tuple[Any, ...]], types: Sequence[ColumnType]) -> Iterator[str]:
-    """Yield JSON arrays of the rows, each within the limits of one call; NULLs are left out."""
-    import orjson
-
-    aliases = [f"c{position}" for position in range(len(types))]
-    hexed = [position for position, kind in enumerate(types) if kind is ColumnType.BINARY]
-    bits = [position for position, kind in enumerate(types) if kind is ColumnType.BOOLEAN]
-    parts: list[bytes] = []
-    size = 0
-    for row in rows:
-        values = list(row)
-        for position in hexed:
-            values[position] = None if row[position] is None else row[position].hex()
-        for position in bits:
-            values[position] = None if row[position] is None else int(row[position])
-        named = zip(aliases, values, strict=False)
-        part = orjson.dumps({alias: value for alias, value in named if value is not None})
-        if parts and (len(parts) >= ROWS_A_CALL or size + len(part) > BYTES_A_CALL):
-            yield _array(parts)
-            parts, size = [], 0
-        parts.append(part)
-        size += len(part)
-    if parts:
-        yield _array(parts)
-
-
-def _array(parts: list[bytes]) -> str:
-    return (b"[" + b",".join(parts) + b"]").decode()
-
-
-def _run(connection: Connection, sql: str, *values: str) -> None:
+def _run(connection: Connection, sql: str, *values: Any) -> None:
     """Execute, and look at every result: an error may hide behind the first one."""
     raw: Any = connection.connection.driver_connection
     cursor = raw.cursor()

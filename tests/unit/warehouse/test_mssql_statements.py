@@ -22,7 +22,8 @@ from sqlglot import expressions
 
 from shared.errors import PermanentError
 from shared.sinks.warehouse import mssql_ddl
-from shared.sinks.warehouse.mssql import MssqlDialect, json_calls
+from shared.sinks.warehouse.mssql import MssqlDialect
+from shared.sinks.warehouse.mssql_rows import JsonRows, ParameterRows, RowRoute, json_calls
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
 from shared.sinks.warehouse.types import Column, ColumnType
@@ -88,12 +89,13 @@ class _Connection:
         return _Result(self._found)
 
 
-def _statements(schema: str) -> list[tuple[str, Any]]:
+def _statements(schema: str, rows: RowRoute | None = None) -> list[tuple[str, Any]]:
     """Every statement the dialect can say."""
     dialect, connection = MssqlDialect(schema=schema), _Connection()
     fake: Any = connection
     row = ("k", 7, "text", 1, 1.5, True, b"\x00\xff", "{}", "{}")
     dialect.check(fake)
+    dialect.rows = rows or JsonRows()
     dialect.has_object(fake, "flights")
     dialect.create(fake, "flights", _COLUMNS)
     dialect.create(fake, "empty", [])
@@ -120,10 +122,11 @@ def _statements(schema: str) -> list[tuple[str, Any]]:
     return [*connection.heard, *none.heard]
 
 
+@pytest.mark.parametrize("rows", [JsonRows(), ParameterRows()])
 @pytest.mark.parametrize("schema", ["", "stage]; DROP TABLE y--"])
-def test_every_statement_is_one_statement_of_t_sql(schema: str) -> None:
+def test_every_statement_is_one_statement_of_t_sql(schema: str, rows: RowRoute) -> None:
     """Each text parses as T-SQL, as one statement, whatever columns and schema are called."""
-    heard = _statements(schema)
+    heard = _statements(schema, rows)
     assert len(heard) >= 11
     for sql, values in heard:
         assert sql.count("?") == len(values), sql
