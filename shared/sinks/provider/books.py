@@ -160,6 +160,16 @@ class Books:
         with self._open_uow(read_only=True) as uow:
             return uow.links.count_live(self._instance_id) + sum(self.deleted.values())
 
+    def count_import_deletes(self, streams: Iterable[str]) -> int:
+        """Return how many records the import of the same job has deleted in LinkHub."""
+        with self._open_uow(read_only=True) as uow:
+            found = [
+                uow.checkpoints.get(self._instance_id, stream, Direction.IMPORT)
+                for stream in streams
+            ]
+        read = [SavedCheckpoint.from_json(data) for data in found if data]
+        return sum(saved.tally.deleted for saved in read if saved.job_id == self._job_id)
+
     def sendings(self, scope: str) -> Sequence[Sending]:
         """Return what an earlier run was about to push and may have pushed."""
         self.load(scope)

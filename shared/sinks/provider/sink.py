@@ -92,7 +92,7 @@ class ProviderSink:
         self._guard = DeleteGuard(
             percent=Policies.from_json(instance.policies).delete_approval_percent,
             approved=approved,
-            count_live=self.books.count_live,
+            count_live=lambda: self.books.count_live() + self._count_import_deletes(),
             where=f"of {instance.name}, in LinkHub or at the provider",
         )
 
@@ -153,8 +153,9 @@ class ProviderSink:
             external = self._get(stream, own)
             for each in own:
                 each.compare(external.get(each.key), self._rules)
-        deletes = sum(each.is_delete for each in exchanges)
-        self._guard.check(deletes, deleted=sum(self.books.deleted.values()))
+        if deletes := sum(each.is_delete for each in exchanges):
+            before = sum(self.books.deleted.values()) + self._count_import_deletes()
+            self._guard.check(deletes, deleted=before)
         exchanges = list(claimed(self._client, scope, exchanges, source=self._instance.id))
         self._carry_out(scope, exchanges)
         self._keep(scope, exchanges)
@@ -178,6 +179,9 @@ class ProviderSink:
         """Forget what was not committed and close the client."""
         self.books.forget()
         self._client.close()
+
+    def _count_import_deletes(self) -> int:
+        return self.books.count_import_deletes(self._rules.mapper.streams)
 
     def _still_meant(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
         """Return what is to be created or changed, and of what was to be deleted that which is."""

@@ -99,6 +99,29 @@ def test_many_deletes_ask_first(tmp_path: Path, sandbox: Running) -> None:
         pair.assert_quiet()
 
 
+def test_the_deletes_of_both_sides_count_together(tmp_path: Path, sandbox: Running) -> None:
+    """A fifth on each side is nothing by itself; the two together are asked about."""
+    with both_ways(tmp_path, sandbox, percent=25) as pair:
+        for number in range(20):
+            pair.add_task(f"Task {number}")
+        pair.sync()
+        tasks, records = pair.tasks(), pair.records()
+        for number in range(4):
+            pair.remove_task(tasks[f"Task {number}"]["id"])
+        pair.edit(delete=[records[f"Task {number}"].id for number in range(4, 8)])
+        job = pair.world.add_job(pair.instance)
+        log = pair.sync(job)
+        assert pair.world.job(job.id).status is JobStatus.WAITING_APPROVAL
+        assert "8 of 20 records" in log.error_message
+        assert len(pair.tasks()) == 16
+        with pair.world.database.open_uow() as uow:
+            uow.jobs.approve(job.id, now=pair.world.clock())
+            uow.commit()
+        assert pair.sync(job).tally.deleted == 8
+        assert len(pair.tasks()) == 12
+        pair.assert_in_step()
+
+
 def test_a_job_out_of_time_goes_on_where_it_stopped(pair: BothWays) -> None:
     """Import and export each stop between pages; at the end the counts of both are there."""
     pair.add_task("Roof")
