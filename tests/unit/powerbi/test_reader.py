@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -51,6 +52,15 @@ def test_a_table_is_read_by_its_key(server: FakePowerBI) -> None:
     assert isinstance(first, Upsert)
     assert first.record["Customer's note"] is None
     assert sum("TOPN" in query for query in server.queries) == 3
+
+
+def test_blanks_are_asked_for(server: FakePowerBI) -> None:
+    """Every query says so: by default Power BI leaves them out of its rows."""
+    read(server, REMARKS)
+    read(server)
+    asked = [json.loads(r.content) for r in server.requests if r.url.path.endswith("Queries")]
+    assert asked
+    assert {body["serializerSettings"]["includeNulls"] for body in asked} == {True}
 
 
 def test_only_the_wanted_columns_travel(server: FakePowerBI) -> None:
