@@ -13,11 +13,12 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.domain.changes import RecordProblem
 from shared.domain.ids import new_id
 from shared.domain.jobs import Job
 from shared.domain.journal import JournalAction, JournalEntry
 from shared.domain.mapping import RecordMapper
-from shared.domain.providers import ProviderSpec, SinkKind
+from shared.domain.providers import Direction, ProviderSpec, SinkKind
 from shared.domain.tallies import Tally
 from shared.engine.heartbeat import Heartbeat
 from shared.engine.sync import Ending, Outcome
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
 
 _log = logging.getLogger(__name__)
+
+_STAYS = (
+    "Only LinkHub's side is taken back: what the sync wrote to the provider stays there, and so do "
+    "the edits in LinkHub that it exported."
+)
 
 
 def undo_job(
@@ -120,6 +126,8 @@ def _take_back(
     stoppable: bool = True,
 ) -> Ending:
     deadline = time.monotonic() + ports.limits.budget_seconds
+    if set_up.instance.sync_direction is not Direction.IMPORT:
+        _tell_what_stays(job, run_log=run_log, ports=ports)
     with Heartbeat(run_log, interval=ports.limits.heartbeat_seconds) as heartbeat:
         request = SinkRequest(
             set_up=set_up,
@@ -139,6 +147,16 @@ def _take_back(
                 if time.monotonic() >= deadline:
                     return Ending.PAUSED
     return Ending.COMPLETED
+
+
+def _tell_what_stays(job: Job, *, run_log: SqlRunLog, ports: RunPorts) -> None:
+    """Have the log say, once, that only LinkHub's side is taken back."""
+    problem = RecordProblem(stream="", key="", message=_STAYS, severity="warning")
+    with ports.open_uow() as uow:
+        until = ports.now() + timedelta(seconds=ports.limits.lease_seconds)
+        uow.jobs.renew_lease(job.id, job.run_id, until=until)
+        run_log.note(uow, None, [problem])
+        uow.commit()
 
 
 def _restore_tables(job: Job, *, set_up: SetUp, run_log: SqlRunLog, ports: RunPorts) -> Outcome:

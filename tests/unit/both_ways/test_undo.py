@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.ids import new_id
 from shared.domain.jobs import Job, JobKind, JobStatus
+from shared.domain.paging import ListQuery
 from shared.errors import PermanentError
 from tests.both_ways_kit import BothWays
 
@@ -119,3 +120,29 @@ def test_a_job_that_fails_in_its_export_takes_its_import_back(
     pair.sync()
     pair.assert_in_step()
     pair.assert_quiet()
+
+
+def test_the_log_says_that_the_provider_keeps_what_it_has(
+    pair: BothWays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, in the log of an undo and in that of a job that took its own writes back."""
+
+    def notes(job: Job) -> list[str]:
+        with pair.world.database.open_uow(read_only=True) as uow:
+            page = uow.logs.list_records_page(pair.world.log(job.id).id, ListQuery())
+        return [each.error for each in page.items if not each.external_id]
+
+    id_ = pair.add_task("Roof")
+    pair.sync()
+    [told] = notes(undo(pair))
+    assert "what the sync wrote to the provider stays there" in told
+    pair.graph.edit(id_, title="Roof II")
+
+    def broken(*_: object, **__: object) -> None:
+        raise PermanentError("broken")
+
+    monkeypatch.setattr("shared.sinks.provider.sink.write_to_linkhub", broken)
+    pair.add_record("Solar")
+    job = pair.world.add_job(pair.instance)
+    pair.sync(job)
+    assert told in notes(pair.world.job(job.id))
