@@ -7,8 +7,9 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from adapters.convex.snapshot import Snapshot, Table
-from shared.domain.changes import Change, Page, RecordProblem, Truncate, Upsert
+from adapters.convex.rows import Layout, RowReader
+from adapters.convex.snapshot import Snapshot, Table, read_documents
+from shared.domain.changes import Change, Page, RecordProblem, Truncate, Upsert, joined
 from shared.domain.checkpoints import Checkpoint
 
 PAGE_ROWS = 5_000
@@ -62,33 +63,77 @@ def _read_table(
     fields: Sequence[str],
 ) -> Generator[Page, None, int]:
     """Yield a table's pages; return how many documents it has. `after` None: from its Truncate."""
+    page = _Draft(table.stream, begins=after is None)
     line = after or 0
-    changes: list[Change] = [Truncate(table.stream)] if after is None else []
-    stream = table.stream
-    keep = dict.fromkeys(("_id", *fields)) if fields else None
-    held = 0
-
-    def page() -> Page:
-        resume = {**state, "line": line}
-        return Page(changes=changes, checkpoint=Checkpoint(resume=resume), size=held)
-
-    for keys, documents, size in snapshot.documents(table, after=line):
-        if held and held + size > PAGE_BYTES:
-            yield page()
-            changes, held = [], 0
-        for at in range(0, len(documents), PAGE_ROWS):
-            some = documents[at : at + PAGE_ROWS]
-            if len(changes) + len(some) > PAGE_ROWS:
-                yield page()
-                changes, held = [], 0
-            if keep is not None:
-                some = [{name: d[name] for name in keep if name in d} for d in some]
-            changes += map(_upsert, zip(repeat(stream), keys[at : at + PAGE_ROWS], some))
+    reader = RowReader(fields)
+    for lines in snapshot.lines(table, after=line):
+        if page.size and page.size + len(lines.text) > PAGE_BYTES:
+            yield page.end({**state, "line": line})
+        page.size += len(lines.text)
+        records = reader.read(lines.text, lines.length)
+        layout = reader.layout if records is not None else None
+        if records is None:
+            records = _upserts(table.stream, *read_documents(lines), fields)
+        while records:
+            some = records[: page.room]
+            page.add(layout, some)
             line += len(some)
-        held += size
-    if changes:
-        yield page()
+            del records[: len(some)]
+            if not page.room:
+                yield page.end({**state, "line": line})
+    if page.has_changes:
+        yield page.end({**state, "line": line})
     return line
+
+
+def _upserts(
+    stream: str, keys: list[str], documents: list[dict[str, Any]], fields: Sequence[str]
+) -> list[Upsert]:
+    if fields:
+        keep = dict.fromkeys(("_id", *fields))
+        documents = [{name: d[name] for name in keep if name in d} for d in documents]
+    return [*map(_upsert, zip(repeat(stream), keys, documents, strict=False))]
+
+
+class _Draft:
+    """A page of one table that is being filled; `end` returns it and begins the next one."""
+
+    def __init__(self, stream: str, *, begins: bool) -> None:
+        self._stream = stream
+        self._begin([Truncate(stream)] if begins else [])
+
+    def _begin(self, changes: list[Change]) -> None:
+        self._parts: list[tuple[Layout | None, list[Any]]] = [(None, changes)]
+        self.room = PAGE_ROWS - len(changes)
+        self.size = 0
+
+    @property
+    def has_changes(self) -> bool:
+        return self.room < PAGE_ROWS
+
+    def add(self, layout: Layout | None, records: list[Any]) -> None:
+        """Add parsed records, or changes where there is no layout; at most `room` of them."""
+        last, held = self._parts[-1]
+        if last is layout:
+            held += records
+        else:
+            self._parts.append((layout, records))
+        self.room -= len(records)
+
+    def end(self, resume: Mapping[str, Any]) -> Page:
+        parts = [
+            layout.rows(self._stream, held) if layout else held
+            for layout, held in self._parts
+            if held
+        ]
+        page = Page(
+            changes=joined(parts),
+            checkpoint=Checkpoint(resume=dict(resume)),
+            size=self.size,
+            is_at_hand=True,
+        )
+        self._begin([])
+        return page
 
 
 def missing_table(stream: str) -> RecordProblem:

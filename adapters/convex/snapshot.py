@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -62,6 +62,15 @@ class Table:
     entry: str
 
 
+class Lines(NamedTuple):
+    """Whole lines of an entry: their bytes, how many they are, how many come before them."""
+
+    entry: str
+    text: bytes
+    length: int
+    number: int
+
+
 class Snapshot:
     """An opened export. Every method raises PermanentError naming what cannot be read."""
 
@@ -87,42 +96,29 @@ class Snapshot:
             archive.close()
             raise
 
-    def documents(
-        self, table: Table, *, after: int
-    ) -> Iterator[tuple[list[str], list[dict[str, Any]], int]]:
-        """Yield the ids and the documents of a table after the first `after` ones, some at a time,
-        with the bytes of their JSON.
+    def lines(self, table: Table, *, after: int) -> Iterator[Lines]:
+        """Yield a table's lines after the first `after` ones, many at a time.
 
-        Each has an `_id`; encoded values at its top are decoded. The ZIP's checksum has been
-        compared once this ends.
+        The ZIP's checksum has been compared once this ends.
         """
-        number = after
-        for lines, is_marked in self._lines(table, after=after):
-            keys, documents = _parse(lines, is_marked=is_marked, entry=table.entry, number=number)
-            yield keys, documents, sum(map(len, lines))
-            number += len(lines)
-
-    def _lines(self, table: Table, *, after: int) -> Iterator[tuple[list[bytes], bool]]:
-        """Yield whole lines, and whether there may be encoded values in them."""
         number, tail, skip = 0, b"", after
         for block in self._blocks(table.entry):
-            block = tail + block  # noqa: PLW2901  what is left of the one before
-            lines = block.split(b"\n")
-            tail = lines.pop()
-            longest = len(lines[0]) if lines else len(tail)
-            if longest > MAX_LINE:
+            head, found, rest = block.rpartition(b"\n")
+            text, tail = (tail + head + found, rest) if found else (b"", tail + rest)
+            if max(text.find(b"\n"), len(tail)) > MAX_LINE:
                 raise _unreadable(table.entry, f"is longer than {MAX_LINE:,} bytes", number)
-            number += len(lines)
-            if skip:
-                skipped = min(skip, len(lines))
-                skip -= skipped
-                del lines[:skipped]
-            if lines:
-                yield lines, MARK in block
+            count = text.count(b"\n")
+            number += count
+            skipped = min(skip, count)
+            skip -= skipped
+            if skipped:
+                text = b"".join(text.splitlines(keepends=True)[skipped:])
+            if count > skipped:
+                yield Lines(table.entry, text, count - skipped, number - count + skipped)
         if tail and skip:
             skip -= 1
         elif tail:
-            yield [tail], MARK in tail
+            yield Lines(table.entry, tail, 1, number)
         if skip:
             raise _unreadable(table.entry, f"is missing, yet {after:,} were read before", number)
 
@@ -150,20 +146,22 @@ def _refused(entry: str) -> Iterator[None]:
         raise _unreadable(entry, f"is damaged ({_printable(str(error))})") from None
 
 
-def _parse(
-    lines: Sequence[bytes], *, is_marked: bool, entry: str, number: int
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return ids and documents of whole lines; `number` lines of the entry come before them."""
+def read_documents(lines: Lines) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return ids and documents of whole lines, each alone; encoded values are decoded.
+
+    Raise PermanentError naming the first line that is no document.
+    """
+    texts = lines.text.removesuffix(b"\n").split(b"\n")
     try:
-        documents = list(map(orjson.loads, lines))
+        documents = list(map(orjson.loads, texts))
         keys = list(map(_GET_ID, documents))
         if set(map(type, keys)) != {str}:
             raise TypeError  # noqa: TRY301 - told apart below, off the hot path
-        if is_marked:
+        if MARK in lines.text:
             for document in documents:
                 decode_document(document)
     except (ValueError, TypeError, LookupError):
-        raise _first_fault(lines, entry=entry, number=number) from None
+        raise _first_fault(texts, entry=lines.entry, number=lines.number) from None
     return keys, documents
 
 

@@ -12,6 +12,7 @@ class TableCheck:
     """One table: rows counted and rows due, and whether their hashes add up to what was written.
 
     `read_back` rows were read again, of which `differing` are not what their hash says.
+    `is_refused`: a full load was compared before it was to replace the table, and did not.
     """
 
     stream: str
@@ -21,6 +22,7 @@ class TableCheck:
     has_checksum: bool
     read_back: int = 0
     differing: int = 0
+    is_refused: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -30,6 +32,8 @@ class TableCheck:
     @property
     def message(self) -> str:
         """Say for people what is wrong with the table, and what to do."""
+        if self.is_refused:
+            return self._refused
         if self.rows != self.rows_due:
             what = f"has {self.rows:,} rows where {self.rows_due:,} were written"
         elif not self.has_checksum:
@@ -37,6 +41,19 @@ class TableCheck:
         else:
             what = f"differs in {self.differing} of {self.read_back} rows that were read back"
         return f"Table {self.table} {what}. Somebody else changed it: start a full sync."
+
+    @property
+    def _refused(self) -> str:
+        if self.rows != self.rows_due:
+            what = f"came with {self.rows:,} rows where {self.rows_due:,} were due"
+        elif not self.has_checksum:
+            what = "came with other rows than were read: the sum of their hashes differs"
+        else:
+            return f"Table {self.table} stays as it was: another table of its load differs."
+        return (
+            f"Table {self.table} {what}. Nothing of this load was taken over, every table stays as "
+            "it was. The next sync reads everything again: start one now, or wait for it."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the check as JSON."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from shared.domain.changes import Page
+from shared.domain.changes import Page, joined
 
 JOINED_BYTES = 4 * 1024 * 1024
 """Bytes of JSON beyond which pages are not joined, so that memory stays bounded."""
@@ -53,19 +53,21 @@ def _joined(pages: list[Page]) -> Page:
     for page in pages:
         totals.update(page.totals)
     return Page(
-        changes=[change for page in pages for change in page.changes],
+        changes=joined([page.changes for page in pages]),
         checkpoint=pages[-1].checkpoint,
         totals=totals,
         problems=[problem for page in pages for problem in page.problems],
         size=sum(page.size for page in pages),
         is_part=pages[-1].is_part,
+        is_at_hand=pages[-1].is_at_hand,
     )
 
 
 @contextmanager
 def prefetched(source: Callable[[], Generator[Page]]) -> Generator[Generator[Page]]:
     """Run `source()` in a thread that stays one page in front of the reader: the next one is
-    asked for when the last one was taken.
+    asked for when the last one was taken, or, if that one says that there is no waiting for it,
+    when the reader wants it: two threads that both compute slow each other down.
 
     An exception of the source is raised in the reader after the pages before it. Leaving the block
     stops the thread and closes the source; both have ended when the block is left.
@@ -103,8 +105,11 @@ class _Fetcher:
 
     def pages(self) -> Generator[Page]:
         while not isinstance(ready := self._ready.get(), _End):
-            self._taken.release()
+            if not ready.is_at_hand:
+                self._taken.release()
             yield ready
+            if ready.is_at_hand:
+                self._taken.release()
         if ready.error is not None:
             raise ready.error
 

@@ -123,7 +123,7 @@ class _Run:
                 if ending is not Ending.COMPLETED:
                     break
             finished = self._finish(scope, last)
-            leaves_watermark &= last.checkpoint.watermark is not None
+            leaves_watermark &= last.checkpoint.watermark is not None and not finished.is_void
             loads += finished.loads
             checks += finished.checks
         return Outcome(

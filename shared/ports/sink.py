@@ -36,12 +36,16 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishResult:
-    """What settling a scope did beyond its pages; `checks` are of the tables it compared."""
+    """What settling a scope did beyond its pages; `checks` are of the tables it compared.
+
+    `is_void`: they differ so that nothing was taken over, and the scope counts as never read.
+    """
 
     tally: Tally = field(default_factory=Tally)
     problems: Sequence[RecordProblem] = ()
     loads: Sequence[TableLoad] = ()
     checks: Sequence[TableCheck] = ()
+    is_void: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

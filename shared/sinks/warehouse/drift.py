@@ -104,7 +104,7 @@ class ShapeChange:
         if column.type is ColumnType.INTEGER and float in types:
             holds = self._limits.holds_float
             if any(value.__class__ is float and holds(value) for value in values):
-                return replace(column, type=ColumnType.FLOAT)
+                return replace(column, type=ColumnType.FLOAT, had_integers=True)
         if column.length and str in types and not fits(values, column.length):
             return replace(column, length=_step(_longest(values)))
         return column

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+from shared.domain.reconciliation import TableCheck
 from shared.errors import PermanentError, SyncError, TransientError
 
 _SQLITE_PASSING = {
@@ -35,6 +37,14 @@ _NUMBER = re.compile(r"\((\d{3,5})\)")
 
 class BrokenLoadError(PermanentError):
     """What the source sent cannot become a table; the staged rows are void, the live ones stay."""
+
+
+class MismatchError(Exception):
+    """A full load whose staged rows are not those that were read; the live tables stay."""
+
+    def __init__(self, checks: Sequence[TableCheck]) -> None:
+        super().__init__("The staged tables differ from what was read.")
+        self.checks = checks
 
 
 def translated(error: BaseException) -> SyncError:

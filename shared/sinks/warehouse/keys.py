@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from operator import eq, itemgetter
 from typing import Any
 
+from shared.domain.changes import Rows
 from shared.sinks.warehouse.types import KEY, KEY_LENGTH
 from shared.sinks.warehouse.values import is_encodable
 
 
-def key_faults(keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+def key_faults(keys: Sequence[str], records: Sequence[Mapping[str, Any]] | Rows) -> dict[int, str]:
     """Return what is wrong with each (key, record) that cannot be a row, by its position."""
-    if _names_agree(keys, records):
+    if isinstance(records, Rows) or _names_agree(keys, records):
         joined = "".join(keys)
         if (
             joined.isascii()
@@ -21,7 +22,8 @@ def key_faults(keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> dic
             and all(0 < length <= KEY_LENGTH for length in set(map(len, keys)))
         ):
             return {}
-    pairs = zip(keys, records, strict=True)
+    every = records.records() if isinstance(records, Rows) else records
+    pairs = zip(keys, every, strict=True)
     found = ((row, _fault(key, record)) for row, (key, record) in enumerate(pairs))
     return {row: fault for row, fault in found if fault}
 

@@ -9,10 +9,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from shared.domain.changes import RecordProblem
+from shared.domain.changes import RecordProblem, Rows
 from shared.sinks.warehouse.drift import Shape, ShapeChange
 from shared.sinks.warehouse.fitting import Storage, stored
-from shared.sinks.warehouse.hashing import hash_rows
+from shared.sinks.warehouse.hashing import hash_rows, without_fractions
 from shared.sinks.warehouse.types import COMPANION, KEY, KINDS, Column
 from shared.sinks.warehouse.values import dump_exact
 
@@ -50,7 +50,7 @@ class Packed:
 def pack(
     stream: str,
     keys: Sequence[str],
-    records: Sequence[Record],
+    records: Sequence[Record] | Rows,
     *,
     shape: Shape,
     storage: Storage,
@@ -83,9 +83,14 @@ def pack(
 
 
 def _by_field(
-    known: Sequence[str], records: Sequence[Record]
+    known: Sequence[str], records: Sequence[Record] | Rows
 ) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield each field with its value in every record, None where it is absent; `known` first."""
+    """Yield each field with its value in every record, None where it is absent; `known` first,
+    but for Rows, which have an order already.
+    """
+    if isinstance(records, Rows):
+        yield from zip(records.fields, records.values, strict=True)
+        return
     if not records:
         return
     given = cast("Sequence[dict[str, Any]]", records)
@@ -103,7 +108,10 @@ def _by_field(
 def _hashes(packed: Packed) -> array[int]:
     """Return the hash of each row; columns where no row has a value count too."""
     nothing = [None] * len(packed.keys)
-    filled = {c.slot: values for c, values in zip(packed.columns, packed.values, strict=True)}
+    filled = {
+        column.slot: without_fractions(values) if column.had_integers else values
+        for column, values in zip(packed.columns, packed.values, strict=True)
+    }
     every = [filled.get(slot, nothing) for slot in range(max(filled, default=-1) + 1)]
     return hash_rows(zip(packed.keys, packed.extras or nothing, *every, strict=True))
 
@@ -136,13 +144,15 @@ def _set_aside(packed: Packed, stream: str, inexact: dict[int, dict[str, Any]]) 
 def _without_unknown(
     stream: str,
     keys: Sequence[str],
-    records: Sequence[Record],
+    records: Sequence[Record] | Rows,
     *,
     shape: Shape,
     storage: Storage,
     name: str,
 ) -> Packed:
     """Pack the others; name the records where field `name` has a type nobody knows."""
+    if isinstance(records, Rows):
+        records = list(records.records())
     good, problems = [], []
     for row, record in enumerate(records):
         kind = type(record.get(name))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.domain.reconciliation import TableCheck
 from shared.sinks.warehouse.dialect import Dialect
-from shared.sinks.warehouse.hashing import Total, hash_rows
+from shared.sinks.warehouse.hashing import Total, hash_rows, without_fractions
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.registry import OwnedTable, Role
 from shared.sinks.warehouse.types import Column, ColumnType
@@ -100,14 +100,16 @@ def _some_keys(connection: Connection, dialect: Dialect, table: str) -> list[str
     return keys
 
 
-def _hashable(row: Sequence[Any], columns: Sequence[Column]) -> list[Any]:
+def _hashable(row: Sequence[Any], columns: Sequence[Column]) -> tuple[Any, ...]:
     """Return (key, companion, *values) as they were when the row was hashed."""
     key, _, companion, *values = row
-    said = [
-        bool(value) if column.type is ColumnType.BOOLEAN and value is not None else value
-        for column, value in zip(columns, values, strict=True)
-    ]
-    return [key, companion, *said]
+    return (key, companion, *map(_as_hashed, values, columns))
+
+
+def _as_hashed(value: Any, column: Column) -> Any:
+    if column.type is ColumnType.BOOLEAN and value is not None:
+        return bool(value)
+    return without_fractions([value])[0] if column.had_integers else value
 
 
 def _compared(owned: OwnedTable, found: Total, *, read_back: int, differing: int) -> TableCheck:

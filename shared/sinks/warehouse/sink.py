@@ -19,29 +19,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.domain.changes import Change
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.selections import DriftPolicy
-from shared.errors import PermanentError
 from shared.ports.sink import FinishResult, RestoreResult, WriteResult
 from shared.sinks.warehouse.access.address import tell_at_connect
-from shared.sinks.warehouse.dialect import Dialect
-from shared.sinks.warehouse.errors import BrokenLoadError, translated
-from shared.sinks.warehouse.mssql import MssqlDialect
+from shared.sinks.warehouse.engines import driver_text, open_engine
+from shared.sinks.warehouse.errors import BrokenLoadError, MismatchError, translated
 from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.reconciling import check_live
 from shared.sinks.warehouse.registry import Registry, Role
 from shared.sinks.warehouse.restore import checkpoints_of, find_restoration, restore, restored_by
-from shared.sinks.warehouse.sqlite import SqliteDialect
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
-from shared.sinks.warehouse.swap import SwapRules, result_of, swap_in
+from shared.sinks.warehouse.swap import SwapRules, result_of, swap_in, void_result
 from shared.sinks.warehouse.writer import TableWriter
 
 _log = logging.getLogger(__name__)
@@ -79,10 +74,10 @@ class WarehouseSink:
         a table. `connection_string` tells before each connection what the driver is to be told
         instead of the URL. Raise PermanentError for a URL that cannot be used.
         """
-        self._dialect, self._engine = _open_engine(url, schema=schema)
+        self._dialect, self._engine = open_engine(url, schema=schema)
         if connection_string is not None:
             tell_at_connect(self._engine, connection_string)
-        self._dialect.offer_bulk(connection_string or partial(_driver_text, self._engine))
+        self._dialect.offer_bulk(connection_string or partial(driver_text, self._engine))
         self._tables = Tables(self._dialect.schema)
         self._states = ScopeStates(self._tables, instance_id=instance_id, run_id=run_id, now=now)
         self._estate = Estate(
@@ -147,15 +142,24 @@ class WarehouseSink:
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
         """Store `saved` as finished; swap in what was staged. Doing it again is harmless.
 
-        Raise BrokenLoadError (a PermanentError) when a table has other rows than `totals` says:
-        nothing is swapped, what was staged is dropped and the scope counts as never read. Raise
-        ApprovalNeededError when a table would lose too much of its rows: what was staged stays, and
-        a run whose `rules` are approved swaps it in.
+        When a table has other rows than `totals` says or than were read, nothing is swapped, what
+        was staged is dropped and the scope counts as never read: the result `is_void`, its checks
+        say what differs. Raise BrokenLoadError (a PermanentError) when a key is there twice, with
+        the same consequences; ApprovalNeededError when a table would lose too much of its rows:
+        what was staged stays, and a run whose `rules` are approved swaps it in.
         """
         self._discard()
+        try:
+            return self._finish(scope, replace(saved, stage=Stage.FINISHED), totals)
+        except MismatchError as error:
+            self._drop_load(scope)
+            return void_result(error.checks)
+
+    def _finish(
+        self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]
+    ) -> FinishResult:
         writer = self._writers.get(scope)
         written = writer.written() if writer is not None else {}
-        saved = replace(saved, stage=Stage.FINISHED)
         with self._transaction(scope) as connection:
             stored, _ = self._states.find(connection, scope)
             done = stored is not None and stored.stage is Stage.FINISHED
@@ -271,12 +275,16 @@ class WarehouseSink:
     def _void(self, scope: str) -> None:
         """After a load that cannot succeed: the next run of whatever job starts afresh."""
         try:
-            with self._transaction(scope) as connection:
-                self._drop_staged(connection, scope)
-                self._states.save(connection, scope, None)
-                connection.commit()
+            self._drop_load(scope)
         except Exception:  # noqa: BLE001  the caller's error matters more
             _log.exception("The staged tables of scope %r could not be dropped.", scope)
+
+    def _drop_load(self, scope: str) -> None:
+        with self._transaction(scope) as connection:
+            self._drop_staged(connection, scope)
+            self._states.save(connection, scope, None)
+            connection.commit()
+        self._seen.pop(scope, None)
 
     def _discard(self) -> None:
         """Roll back an open transaction, if there is one."""
@@ -300,42 +308,6 @@ class WarehouseSink:
             connection.invalidate()
 
 
-def _driver_text(engine: Engine) -> str:
-    """Return what the driver is told where only a URL is known."""
-    arguments, _ = engine.dialect.create_connect_args(engine.url)
-    return str(arguments[0])
-
-
 def _goes_on(saved: SavedCheckpoint) -> bool:
     """Whether a load is under way that `saved` belongs to."""
     return saved.checkpoint.resume is not None or saved.stage is not Stage.READING
-
-
-def _open_engine(url: str | URL, *, schema: str) -> tuple[Dialect, Any]:
-    """Return the dialect and an engine without a pool; the URL is in no error."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise PermanentError("The warehouse's address is not a database URL.") from None
-    backend = parsed.get_backend_name()
-    dialect: Dialect
-    if backend == "sqlite":
-        dialect = SqliteDialect()
-        options: dict[str, Any] = {"connect_args": {"timeout": 60}}
-    elif backend == "mssql":
-        dialect = MssqlDialect(schema=schema)
-        # FreeTDS cannot take input sizes, and its process dies of fast_executemany: neither is
-        # needed, every statement here has one row of parameters.
-        options = {
-            "use_setinputsizes": False,
-            "fast_executemany": False,
-            "use_insertmanyvalues": False,
-        }
-    else:
-        raise PermanentError(f"A warehouse is SQL Server or SQLite, not {backend}.")
-    try:
-        engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True, **options)
-    except (ImportError, ArgumentError) as error:
-        raise PermanentError(f"This machine has no driver for a {backend} URL: {error}.") from None
-    dialect.prepare(engine)
-    return dialect, engine

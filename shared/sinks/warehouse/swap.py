@@ -14,7 +14,7 @@ from shared.errors import ApprovalNeededError
 from shared.ports.sink import FinishResult, TableLoad
 from shared.sinks.warehouse import names
 from shared.sinks.warehouse.drift import notes
-from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error
+from shared.sinks.warehouse.errors import MismatchError, is_integrity_error
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.reconciling import check_table, note, noted
 from shared.sinks.warehouse.registry import OwnedTable, Role
@@ -56,22 +56,25 @@ def swap_in(
     """Replace every live table of which the scope has a staged one.
 
     The old generation stays as `<table>__prev`; the one before it is dropped. Tables of streams
-    that were not loaded stay. Raises BrokenLoadError when rows are missing, surplus or doubled,
-    PermanentError when a name has become somebody else's, ApprovalNeededError when a table would
-    lose more rows than it may without a person's word.
+    that were not loaded stay. Raises MismatchError when the rows are not as many as the source
+    counted or not those that were read, BrokenLoadError when a key is there twice, PermanentError
+    when a name has become somebody else's, ApprovalNeededError when a table would lose more rows
+    than it may without a person's word.
     """
     staged = estate.registry.list_role(connection, Role.STAGING, scope=scope)
     expected = {names.bounded_key(stream): count for stream, count in totals.items()}
-    missing = {s: n for s, n in expected.items() if n}.keys() - {o.stream for o in staged}
-    if missing:
-        stream = min(missing)
-        raise _miscounted(stream, 0, expected[stream])
+    checks = []
     for owned in staged:
         _seal(connection, estate, owned)
         keys = written.get(owned.stream, ())
         check = check_table(connection, estate.dialect, owned, written=keys)
-        _require_complete(owned, check, expected.get(owned.stream))
         note(owned, check, job_id=saved.job_id, now=now)
+        counted = expected.pop(owned.stream, None)
+        due = owned.row_count if counted is None else counted - owned.rejected
+        checks.append(replace(check, rows_due=due))
+    checks += [_never_came(stream, count) for stream, count in sorted(expected.items()) if count]
+    if not all(check.rows == check.rows_due and check.has_checksum for check in checks):
+        raise MismatchError([replace(check, is_refused=True) for check in checks])
     if not rules.is_approved:
         _guard(connection, estate, staged, percent=rules.shrink_percent)
     for owned in staged:
@@ -97,6 +100,16 @@ def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str
                 before = previous[owned.stream].columns
                 problems += notes(owned.stream, before, owned.columns)
     return FinishResult(loads=tuple(loads), problems=tuple(problems), checks=tuple(checks))
+
+
+def void_result(checks: Sequence[TableCheck]) -> FinishResult:
+    """Return what is told of a load that was not taken over."""
+    problems = [
+        RecordProblem(stream=check.stream, key="", message=check.message)
+        for check in checks
+        if not check.is_equal
+    ]
+    return FinishResult(checks=tuple(checks), problems=problems, is_void=True)
 
 
 def _guard(
@@ -135,16 +148,8 @@ def _seal(connection: Connection, estate: Estate, owned: OwnedTable) -> None:
         raise repeated(owned.stream, f"{key!r}") from None
 
 
-def _require_complete(owned: OwnedTable, check: TableCheck, counted: int | None) -> None:
-    """Prove the rows as many as the source counted, or as were written, and the same ones."""
-    wanted = owned.row_count if counted is None else counted - owned.rejected
-    if check.rows != wanted:
-        raise _miscounted(owned.stream, check.rows, wanted)
-    if not check.has_checksum:
-        raise BrokenLoadError(
-            f"The staged rows of stream {owned.stream!r} are not those that were read: the sum of "
-            "their hashes differs. The table in the warehouse stays as it was; sync again."
-        )
+def _never_came(stream: str, counted: int) -> TableCheck:
+    return TableCheck(stream=stream, table=stream, rows=0, rows_due=counted, has_checksum=False)
 
 
 def _replace(
@@ -196,10 +201,3 @@ def _carry_on(
 def load_of(owned: OwnedTable) -> TableLoad:
     """Return what the log is told of a table that is live now."""
     return TableLoad(table=owned.table_name, generation=owned.generation, row_count=owned.row_count)
-
-
-def _miscounted(stream: str, rows: int, wanted: int) -> BrokenLoadError:
-    return BrokenLoadError(
-        f"Stream {stream!r} came with {rows:,} rows where {wanted:,} were due: the read was not "
-        "complete. The table in the warehouse stays as it was; sync again."
-    )

@@ -41,6 +41,7 @@ class Column:
     `length` is the longest text it takes, in UTF-16 code units; 0 for any, and for what is no text.
     `has_vanished`: the last full load had no value for it, so it is NULL in every row. `slot`: its
     place in what a row's hash is of, counted from 0 and never another one in this table.
+    `had_integers`: it is of floats now and was of integers.
     """
 
     field: str
@@ -49,11 +50,17 @@ class Column:
     length: int = 0
     has_vanished: bool = False
     slot: int = 0
+    had_integers: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what the registry keeps."""
         found = {"field": self.field, "name": self.name, "type": self.type.value}
-        beyond = {"length": self.length, "hasVanished": self.has_vanished, "slot": self.slot}
+        beyond = {
+            "length": self.length,
+            "hasVanished": self.has_vanished,
+            "slot": self.slot,
+            "hadIntegers": self.had_integers,
+        }
         return {**found, **{name: value for name, value in beyond.items() if value}}
 
     @classmethod
@@ -66,6 +73,7 @@ class Column:
             length=data.get("length", 0),
             has_vanished=data.get("hasVanished", False),
             slot=data.get("slot", 0),
+            had_integers=data.get("hadIntegers", False),
         )
 
 

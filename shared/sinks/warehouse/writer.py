@@ -9,7 +9,15 @@ from itertools import groupby, repeat
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, cast
 
-from shared.domain.changes import Change, Delete, RecordProblem, Truncate, Upsert
+from shared.domain.changes import (
+    Change,
+    Delete,
+    RecordProblem,
+    Rows,
+    Truncate,
+    Upsert,
+    parts_of,
+)
 from shared.domain.checkpoints import Mode
 from shared.domain.selections import DriftPolicy
 from shared.domain.tallies import Tally
@@ -57,6 +65,18 @@ class TableWriter:
 
     def write(self, connection: Connection, changes: Sequence[Change]) -> WriteResult:
         """Apply the changes in order; raise BrokenLoadError where they cannot become a table."""
+        results = [self._write(connection, part) for part in parts_of(changes)]
+        return WriteResult(
+            tally=sum((result.tally for result in results), Tally()),
+            problems=[problem for result in results for problem in result.problems],
+        )
+
+    def _write(self, connection: Connection, changes: Sequence[Change]) -> WriteResult:
+        if isinstance(changes, Rows):
+            target = self._target(connection, changes.stream)
+            if not target.replaces:
+                return self._insert(connection, changes.stream, target, changes.keys, changes)
+            changes = list(changes)
         if set(map(type, changes)) == {Upsert} and len(set(map(itemgetter(0), changes))) == 1:
             return self._apply(connection, changes[0].stream, cast("Sequence[Upsert]", changes))
         by_stream: dict[str, list[Change]] = {}
@@ -127,7 +147,7 @@ class TableWriter:
         stream: str,
         target: Target,
         keys: Sequence[str],
-        records: Sequence[Record],
+        records: Sequence[Record] | Rows,
     ) -> WriteResult:
         if not keys:
             return WriteResult(tally=Tally())
@@ -139,7 +159,8 @@ class TableWriter:
         ]
         if faults:
             good_ones = [row for row in range(len(keys)) if row not in faults]
-            keys, records = [keys[row] for row in good_ones], [records[row] for row in good_ones]
+            every = list(records.records()) if isinstance(records, Rows) else records
+            keys, records = [keys[row] for row in good_ones], [every[row] for row in good_ones]
         if len(set(keys)) < len(keys):
             ((key, _),) = Counter(keys).most_common(1)
             raise repeated(stream, f"{key!r}")

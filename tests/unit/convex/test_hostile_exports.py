@@ -206,7 +206,7 @@ def test_more_read_before_than_there_is(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "export.zip", {ENTRY: GOOD})
     snapshot = Snapshot.open(path)
     with pytest.raises(PermanentError, match="9 were read before"):
-        list(snapshot.documents(snapshot.tables[0], after=9))
+        list(snapshot.lines(snapshot.tables[0], after=9))
     snapshot.close()
 
 

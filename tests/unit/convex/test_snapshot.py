@@ -105,7 +105,9 @@ def test_an_unknown_place_starts_again(export: Path) -> None:
 
 
 def test_values_arrive_exactly(tmp_path: Path) -> None:
-    """Integers, floats, bytes, special floats, missing and nested values keep their nature."""
+    """Integers, floats, bytes, special floats and nested values keep their nature; null is as
+    good as absent.
+    """
     path = tmp_path / "export.zip"
     row = {
         "_id": "a",
@@ -128,7 +130,7 @@ def test_values_arrive_exactly(tmp_path: Path) -> None:
     assert [type(record[name]) for name in ("int", "float")] == [int, float]
     assert record.pop("nested") == {"bytes": {"$bytes": "AQ=="}, "list": [1, 1.0]}
     assert record == {name: row[name] for name in record}
-    assert set(row) == set(record) | {"nan", "zero", "nested"}
+    assert set(row) == set(record) | {"nan", "zero", "nested", "null"}
 
 
 @pytest.mark.parametrize("newline_at_end", [True, False])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,21 @@ def test_the_next_page_is_fetched_while_this_one_is_used() -> None:
     with prefetched(source) as pages:
         next(pages)
         assert second_asked.wait(WAIT)
+
+
+def test_what_is_at_hand_is_read_when_it_is_wanted() -> None:
+    """A source that need not wait does not work while its last page is used."""
+    asked: list[int] = []
+
+    def source() -> Generator[Page]:
+        for number in (1, 2, 3):
+            asked.append(number)
+            yield replace(make_page([], resume=number), is_at_hand=True)
+
+    with prefetched(lambda: coalesce(source(), 1)) as pages:
+        for number, _ in enumerate(pages, start=1):
+            assert asked == list(range(1, number + 1))
+    assert asked == [1, 2, 3]
 
 
 def test_leaving_early_closes_the_source() -> None:

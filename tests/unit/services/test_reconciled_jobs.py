@@ -11,8 +11,10 @@ from functions import schemas
 from shared.domain.checkpoints import SavedCheckpoint
 from shared.domain.jobs import JobStatus
 from shared.domain.reconciliation import TableCheck
+from shared.engine.sync import run_sync
 from shared.ports.sink import FinishResult
-from tests.fakes import FakeSink
+from tests.factories import make_plan
+from tests.fakes import FakeRunLog, FakeSink, FakeSource, FakeStore
 from tests.world import World, world
 
 __all__ = ["world"]
@@ -39,8 +41,10 @@ class _CheckingSink(FakeSink):
         (replace(_GOOD, rows=3), JobStatus.PARTIAL, "3 rows where 4"),
         (replace(_GOOD, has_checksum=False), JobStatus.PARTIAL, "sum of their hashes"),
         (replace(_GOOD, differing=1), JobStatus.PARTIAL, "1 of 4 rows"),
+        (replace(_GOOD, rows=3, is_refused=True), JobStatus.PARTIAL, "Nothing of this load"),
+        (replace(_GOOD, has_checksum=False, is_refused=True), JobStatus.PARTIAL, "stays as it was"),
     ],
-    ids=["equal", "count", "checksum", "sample"],
+    ids=["equal", "count", "checksum", "sample", "refused for count", "refused for checksum"],
 )
 def test_a_table_that_differs_makes_the_job_partial(
     world: World, other: TableCheck, status: JobStatus, said: str | None
@@ -75,3 +79,25 @@ def test_a_job_without_a_warehouse_tells_nothing(world: World) -> None:
     job = world.add_job()
     world.run(job)
     assert schemas.Job.of(world.job(job.id), world.log(job.id)).reconciliation is None
+
+
+def test_a_void_load_leaves_no_watermark() -> None:
+    """After a load that was not taken over an incremental sync has nothing to go on from."""
+
+    class VoidSink(FakeSink):
+        def finish(
+            self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]
+        ) -> FinishResult:
+            return replace(super().finish(scope, saved, totals), is_void=True)
+
+    def left_by(kind: type[FakeSink]) -> bool:
+        return run_sync(
+            plan=make_plan(),
+            source=FakeSource(3),
+            sink=kind(FakeStore()),
+            run_log=FakeRunLog(),
+            budget_seconds=600,
+        ).leaves_watermark
+
+    assert left_by(FakeSink)
+    assert not left_by(VoidSink)

@@ -79,8 +79,15 @@ def test_a_load_with_other_rows_than_the_source_counted_leaves_the_old_table(
     first.close()
     sink = warehouse.sink(run_id="run-2")
 
-    with pytest.raises(PermanentError, match=rf"'flights' came with 3 rows where {counted} were"):
-        load_full(sink, {"flights": numbered(3)}, job_id="job-2", totals={"flights": counted})
+    _, finished = load_full(
+        sink, {"flights": numbered(3)}, job_id="job-2", totals={"flights": counted}
+    )
+
+    assert (finished.is_void, finished.loads) == (True, ())
+    (check,) = finished.checks
+    assert (check.rows, check.rows_due, check.is_equal) == (3, counted, False)
+    (problem,) = finished.problems
+    assert f"flights came with 3 rows where {counted} were due" in problem.message
 
     assert len(warehouse.rows("flights")) == 7
     assert warehouse.registered(role="staging") == {}
@@ -91,12 +98,21 @@ def test_a_load_with_other_rows_than_the_source_counted_leaves_the_old_table(
     sink.close()
 
 
-def test_a_stream_that_was_counted_but_never_came_fails_the_load(warehouse: Warehouse) -> None:
-    """A stream with a count and no rows is missing, even where nothing was staged for it."""
+def test_a_stream_that_was_counted_but_never_came_voids_the_load(warehouse: Warehouse) -> None:
+    """A stream with a count and no rows is missing, even where nothing was staged for it; the
+    tables that came whole are not taken over either.
+    """
     sink = warehouse.sink()
-    with pytest.raises(PermanentError, match="'planes' came with 0 rows where 5 were due"):
-        load_full(sink, {"flights": numbered(1)}, totals={"flights": 1, "planes": 5})
+    _, finished = load_full(sink, {"flights": numbered(1)}, totals={"flights": 1, "planes": 5})
     sink.close()
+    assert finished.is_void
+    assert [(check.stream, check.is_equal) for check in finished.checks] == [
+        ("flights", True),
+        ("planes", False),
+    ]
+    (problem,) = finished.problems
+    assert "planes came with 0 rows where 5 were due" in problem.message
+    assert "flights" not in warehouse.tables()
 
 
 def test_rejected_records_are_not_missed(warehouse: Warehouse) -> None:
