@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from shared.domain.changes import RecordProblem
-from shared.domain.links import RecordLink
+from shared.domain.ids import new_id
+from shared.domain.links import VALUES, RecordLink
 from shared.engine.batches import ReadyRecord, RecordKey, WritePlan
 from shared.sinks.linkhub.client import Rejection, UpsertInput, UpsertResult
 from shared.sinks.linkhub.journal import EntityKey, Intent
@@ -17,9 +19,11 @@ from shared.sinks.linkhub.ledger import Links
 T = TypeVar("T")
 
 
-def input_of(ready: ReadyRecord, intent: Intent) -> UpsertInput:
-    """Return what the API is sent."""
-    version = None if ready.merged is None else ready.merged.version
+def input_of(ready: ReadyRecord, intent: Intent, *, is_merged: bool) -> UpsertInput:
+    """Return what the API is sent; in a sync both ways nothing is written over unseen."""
+    version = 0 if is_merged and not intent.exists else None
+    if ready.merged is not None:
+        version = ready.merged.version
     return UpsertInput(intent.linkhub_key, ready.fields, if_version=version)
 
 
@@ -35,6 +39,28 @@ def upsert_of(ready: ReadyRecord, link: RecordLink | None, keys: KeyPlan) -> Int
         link=link,
         exists=is_live or key in keys.owners or ready.merged is not None,
         sent_hash="" if ready.merged else ready.sent_hash,
+    )
+
+
+def link_of(
+    ready: ReadyRecord, old: RecordLink | None, *, instance_id: str, now: datetime
+) -> RecordLink:
+    """Return the link of a record once it is written; LinkHub tells its id then."""
+    return RecordLink(
+        id=old.id if old else new_id(),
+        instance_id=instance_id,
+        stream=ready.record.stream,
+        external_id=ready.record.key,
+        entity=ready.record.entity,
+        linkhub_id="",
+        base=ready.merged.base if ready.merged else ready.record.fields,
+        external_base=ready.merged.external_base if ready.merged else {},
+        external_etag=old.external_etag if old else "",
+        sent_hash=ready.sent_hash,
+        linkhub_key=ready.linkhub_key if ready.record.entity == VALUES else "",
+        seen_job_id=old.seen_job_id if old else "",
+        created_at=old.created_at if old else now,
+        updated_at=now,
     )
 
 

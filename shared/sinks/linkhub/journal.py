@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EntityKey = tuple[str, str]
 """(entity, LinkHub's external key)"""
 
+PENDING = "pending"
+"""Under this name the checkpoint's row holds the calls whose links are not stored yet."""
+
 _LINK_FIELDS = (
     "entity",
     "linkhub_id",
@@ -137,7 +140,8 @@ def note_scope(
         action=JournalAction.SCOPE,
         stream=scope,
         external_id=Direction.IMPORT.value,
-        before_image={"checkpoint": stands},
+        # what was pending then is settled by the job that takes the scope
+        before_image={"checkpoint": stands and {k: v for k, v in stands.items() if k != PENDING}},
         created_at=now,
         updated_at=now,
     )

@@ -21,7 +21,7 @@ from shared.domain.tallies import Tally
 from shared.engine.batches import RecordKey
 from shared.errors import LeaseLostError
 from shared.sinks.linkhub.enumeration import FullRead
-from shared.sinks.linkhub.journal import note_scope
+from shared.sinks.linkhub.journal import PENDING, note_scope
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -59,6 +59,8 @@ class Ledger:
         self._acts: list[Callable[[UnitOfWork], None]] = []
         self._reads: dict[str, FullRead] = {}
         self._deleted: dict[str, int] = {}
+        self._scope = ""
+        self._pending: list[Mapping[str, Any]] = []
 
     def load(self, scope: str) -> SavedCheckpoint | None:
         """Return the scope's checkpoint, None where it was never read.
@@ -82,12 +84,35 @@ class Ledger:
             self._deleted[scope] = saved.tally.deleted
         return saved
 
-    def begin(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Take the scope for this run: it stands where `saved` says.
+    def pending(self, scope: str) -> Sequence[Mapping[str, Any]]:
+        """Return the calls an earlier run was about to make, as JSON."""
+        data = self._data(scope) if self._keeps_checkpoints else None
+        return () if data is None else data.get(PENDING, ())
+
+    def expect(self, call: Mapping[str, Any]) -> None:
+        """Store, for good, a call that is about to be made."""
+        if not self._keeps_checkpoints:
+            return
+        self._pending.append(call)
+        with self.writing() as uow:
+            data = uow.checkpoints.get(self._instance_id, self._scope, Direction.IMPORT) or {}
+            data = {**data, PENDING: self._pending}
+            uow.checkpoints.save(
+                self._instance_id, self._scope, Direction.IMPORT, data, now=self.now()
+            )
+            uow.commit()
+
+    def begin(
+        self, scope: str, saved: SavedCheckpoint, *, links: Iterable[RecordLink] = ()
+    ) -> None:
+        """Take the scope for this run: it stands where `saved` says, and `links` hold.
 
         How it stood before the job is in the journal from then on.
         """
         self.forget()
+        self._scope = scope
+        for link in links:
+            self.put(link)
         if saved.mode is Mode.FULL:
             data = self._data(scope)
             self._reads[scope] = FullRead.opened(saved, data and data.get(_SEEN))
@@ -187,6 +212,7 @@ class Ledger:
         self._written.clear()
         self._seen.clear()
         self._acts.clear()
+        self._pending.clear()
 
     def count_live(self) -> int:
         """Return how many records of the instance LinkHub had when the job began, or has made
@@ -240,7 +266,7 @@ class Ledger:
             uow.jobs.renew_lease(self._job_id, self._run_id, until=self._lease_until())
             yield uow
 
-    def _data(self, scope: str) -> dict[str, object] | None:
+    def _data(self, scope: str) -> dict[str, Any] | None:
         with self._open_uow(read_only=True) as uow:
             return uow.checkpoints.get(self._instance_id, scope, Direction.IMPORT)
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.domain.changes import Change, RecordProblem
 from shared.domain.checkpoints import SavedCheckpoint, Stage
-from shared.domain.ids import new_id
 from shared.domain.instances import Instance
-from shared.domain.links import VALUES, RecordLink
+from shared.domain.links import RecordLink
 from shared.domain.mapping import RecordMapper
 from shared.domain.policies import Policies
 from shared.domain.tallies import Tally
@@ -40,6 +39,7 @@ from shared.sinks.linkhub.intents import (
     failed_records,
     input_of,
     kept_places,
+    link_of,
     moves_of,
     rejections_of,
     upsert_of,
@@ -47,6 +47,7 @@ from shared.sinks.linkhub.intents import (
 from shared.sinks.linkhub.journal import ChangeJournal, EntityKey, Intent
 from shared.sinks.linkhub.keys import KeyPlan, plan_keys, wanted_keys, without_refused
 from shared.sinks.linkhub.ledger import Ledger, Links
+from shared.sinks.linkhub.pending import Pending, carried_out
 from shared.sinks.linkhub.undo import TakeBack
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class LinkHubSink:
             count_live=self._ledger.count_live,
         )
         self._writes = 0
+        self._again: set[RecordKey] = set()
         self._merger: ImportMerger | None = None
         if rules is not None:
             from shared.sinks.linkhub.merging import ImportMerger
@@ -127,8 +129,13 @@ class LinkHubSink:
         return self._ledger.load(scope)
 
     def begin(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Take the scope for this run and store where it stands."""
-        self._ledger.begin(scope, saved)
+        """Take the scope for this run and store where it stands.
+
+        In a sync both ways, what an earlier run has written and not stored is settled first.
+        """
+        links = [] if self._merger is None else list(self._settled(scope))
+        self._again = {(link.stream, link.external_id) for link in links}
+        self._ledger.begin(scope, saved, links=links)
         self._writes = 0
 
     def write(self, scope: str, changes: Sequence[Change]) -> WriteResult:
@@ -150,9 +157,13 @@ class LinkHubSink:
             plan = self._merger.reopened(plan, links)
         self._guard.check(len(plan.gone), deleted=self._ledger.deleted)
         self._ledger.see(shown, links)
-        unchanged = len(plan.known)
+        known = {ready.key for ready in plan.known}
+        # what an earlier run of this page did counts as done by this one
+        unchanged = len(known - self._again)
+        gone = len(self._again.intersection(batch.deletes))
+        self._again -= known.union(batch.deletes)
         failed = batch.failed + len(refused)
-        tally = Tally(error=failed, success=unchanged, unchanged=unchanged)
+        tally = Tally(error=failed, success=len(known) + gone, unchanged=unchanged, deleted=gone)
         tally += self._carry_out(plan, links, keys, problems, changes)
         return WriteResult(tally=tally, problems=problems)
 
@@ -261,13 +272,21 @@ class LinkHubSink:
     ) -> Tally:
         success = unchanged = error = 0
         for entity, some in by_entity((intent.entity, (ready, intent)) for ready, intent in writes):
-            results = self._client.upsert(
-                entity,
-                source=self._instance_id,
-                inputs=[input_of(ready, intent) for ready, intent in some],
+            call = Pending(
+                entity=entity,
+                links=[
+                    link_of(ready, intent.link, instance_id=self._instance_id, now=self._now())
+                    for ready, intent in some
+                ],
+                inputs=[input_of(*write, is_merged=merged is not None) for write in some],
                 salt=f"{self._job_id}|{self._ledger.place}|{self._writes}",
             )
-            for (ready, intent), result in zip(some, results, strict=True):
+            if merged is not None:
+                self._ledger.expect(call.to_json())
+            results = self._client.upsert(
+                entity, source=self._instance_id, inputs=call.inputs, salt=call.salt
+            )
+            for (ready, _), link, result in zip(some, call.links, results, strict=True):
                 if merged is not None and result.is_refused(VERSION_CONFLICT):
                     merged.outdated.append(ready)
                     continue
@@ -277,33 +296,27 @@ class LinkHubSink:
                     continue
                 success += 1
                 unchanged += result.outcome == "unchanged"
-                self._ledger.put(self._link(ready, result.id, intent.link))
+                self._ledger.put(replace(link, linkhub_id=result.id))
         return Tally(success=success, unchanged=unchanged, error=error)
 
-    def _link(self, ready: ReadyRecord, linkhub_id: str, old: RecordLink | None) -> RecordLink:
-        now = self._now()
-        return RecordLink(
-            id=old.id if old else new_id(),
-            instance_id=self._instance_id,
-            stream=ready.record.stream,
-            external_id=ready.record.key,
-            entity=ready.record.entity,
-            linkhub_id=linkhub_id,
-            base=ready.merged.base if ready.merged else ready.record.fields,
-            external_base=ready.merged.external_base if ready.merged else {},
-            external_etag=old.external_etag if old else "",
-            sent_hash=ready.sent_hash,
-            linkhub_key=ready.linkhub_key if ready.record.entity == VALUES else "",
-            seen_job_id=old.seen_job_id if old else "",
-            created_at=old.created_at if old else now,
-            updated_at=now,
-        )
+    def _settled(self, scope: str) -> Iterator[RecordLink]:
+        """Yield the links of what an earlier run has written to LinkHub without storing them."""
+        for data in self._ledger.pending(scope):
+            call = Pending.from_json(data, instance_id=self._instance_id, now=self._now())
+            yield from carried_out(
+                call, client=self._client, source=self._instance_id, now=self._now
+            )
 
     def _delete(
         self, deletes: Sequence[Intent], *, held: Collection[EntityKey], merged: Merged | None
     ) -> Tally:
         """Delete records, but none under a key that another one has taken over."""
-        left = self._remove((intent for intent in deletes if intent.at not in held), merged)
+        going = [intent for intent in deletes if intent.at not in held]
+        if merged is not None:
+            for entity, links in by_entity((each.entity, each.link) for each in going):
+                call = Pending(entity=entity, links=[link for link in links if link is not None])
+                self._ledger.expect(call.to_json())
+        left = self._remove(going, merged)
         count = 0
         for intent in deletes:
             if intent.link is None:
