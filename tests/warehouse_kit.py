@@ -47,6 +47,10 @@ class Warehouse:
     def connection(self) -> Iterator[Connection]:
         engine = create_engine(self.url, poolclass=NullPool)
         with engine.connect() as connection:
+            if self.url.startswith("mssql"):
+                # A transaction that a failed test left open must not stop all others.
+                connection.exec_driver_sql("SET LOCK_TIMEOUT 30000")
+                connection.commit()
             yield connection
         engine.dispose()
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import PermanentError
 from shared.sinks.warehouse import mssql_ddl as ddl
+from shared.sinks.warehouse.drift import units
 from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
 from shared.sinks.warehouse.hashing import Total, wrapped
 from shared.sinks.warehouse.mssql_bulk import BATCH, BulkRefusedError, BulkRoute
 from shared.sinks.warehouse.mssql_ddl import quote
 from shared.sinks.warehouse.mssql_rows import JsonRows, RowRoute, choose
-from shared.sinks.warehouse.types import COMPANION, HASH, KEY, Column
+from shared.sinks.warehouse.types import COMPANION, HASH, KEY, KEY_LENGTH, Column
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class MssqlDialect:
         and where records are mostly new there is nothing to delete.
         """
         rows = checksum = 0
-        for where, values in self.rows.of_keys(keys):
+        for where, values in self.rows.of_keys([*filter(self._holds_key, keys)]):
             rest = f"FROM {self.table(table)} {where}"
             found = _total(connection, rest, *values)
             if found.rows:
@@ -251,6 +252,12 @@ class MssqlDialect:
     def rename(self, connection: Connection, table: str, new: str) -> None:
         """Rename by sp_rename, which is transactional too."""
         _run(connection, ddl.RENAME, self.table(table), new)
+
+    def _holds_key(self, key: str) -> bool:
+        """Whether a row may have the key. SQL Server would take another row's for one that ends
+        with a space or is too long.
+        """
+        return units(key) <= KEY_LENGTH and not key.endswith(" ") and self.holds_text(key)
 
     @property
     def _given(self) -> tuple[str, ...]:

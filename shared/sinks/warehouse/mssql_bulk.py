@@ -91,11 +91,14 @@ class BulkRoute:
         row = (_TRIAL_KEY, 2**63 - 1, *(_TRIAL[column.type] for column in columns), None)
 
         def attempt() -> bool:
-            self.copy(table, [*names, BATCH], [(*row, 0)])
+            # By its batch: its key may have come through changed too.
+            where = f"FROM {table} WHERE {quote(BATCH)} = 0"
             shown = ", ".join(map(quote, names))
-            where = f"FROM {table} WHERE {quote(KEY)} = ?"
-            found = connection.exec_driver_sql(f"SELECT {shown} {where}", (_TRIAL_KEY,)).first()
-            connection.exec_driver_sql(f"DELETE {where}", (_TRIAL_KEY,))
+            try:
+                self.copy(table, [*names, BATCH], [(*row, 0)])
+                found = connection.exec_driver_sql(f"SELECT {shown} {where}").first()
+            finally:
+                connection.exec_driver_sql(f"DELETE {where}")
             return found is not None and tuple(found) == row
 
         return self.try_out(attempt)

@@ -128,9 +128,11 @@ class Registry:
         is_made = func.lower(table.c.table_name) == name.lower()
         is_claimed = func.lower(table.c.target_name) == name.lower()
         rows = connection.execute(
-            select(table.c.instance_id, table.c.stream, table.c.table_name).where(
-                or_(is_made, is_claimed)
-            )
+            select(table.c.instance_id, table.c.stream, table.c.table_name)
+            .where(or_(is_made, is_claimed))
+            # Two instances that swap at once would else wait for each other's rows. A claim that is
+            # taken back yet counts: its name was about to clash.
+            .with_hint(table, "WITH (NOLOCK)", "mssql")
         )
         return [(row[0], row[1], row[2].lower() == name.lower()) for row in rows]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.errors import TransientError
 from shared.sinks.warehouse.errors import translated
+from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.mssql_rows import (
     _TRIED,
     JsonRows,
@@ -153,3 +155,22 @@ def test_either_way_gives_the_same_table(
     assert all(check.is_equal for check in finished.checks)
     found = [{"_id": key, **record} for key, record in warehouse.records("things").items()]
     assert found == records
+
+
+class _Hearing(_Server):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def exec_driver_sql(self, sql: str, values: tuple[str]) -> Any:
+        assert "COUNT_BIG" in sql
+        self.asked += [record["c0"] for record in json.loads(values[0])]
+        return SimpleNamespace(one=lambda: (0, None))
+
+
+def test_a_key_no_row_can_have_deletes_none() -> None:
+    """SQL Server ignores blanks at the end and cuts what is too long: others' rows would go."""
+    server = _Hearing()
+    connection: Any = server
+    odd = ["k ", "x" * 129, "😀" * 65, "a\0b", "half \ud800"]
+    assert MssqlDialect().delete(connection, "t", ["k1", *odd, "😀" * 64]) == (0, 0)
+    assert server.asked == ["k1", "😀" * 64]

@@ -24,6 +24,7 @@ from shared.errors import PermanentError
 from shared.sinks.warehouse import mssql_ddl
 from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.mssql_rows import JsonRows, ParameterRows, RowRoute, json_calls
+from shared.sinks.warehouse.registry import Registry
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
 from shared.sinks.warehouse.types import Column, ColumnType
@@ -196,11 +197,13 @@ def test_our_own_tables_compile_for_sql_server() -> None:
     states.claim(spy, "*", saved_checkpoint(), seen=0)
     states.claim(spy, "*", saved_checkpoint(), seen=1)
     states.hold(spy, "*")
-    assert len(said) == 4
+    Registry(tables, instance_id="i", now=utc_now).owners_of(spy, "flights")
+    assert len(said) == 5
     for sql in said:
         sqlglot.parse_one(sql, read="tsql")
-    assert "OUTPUT inserted.version" in said[-1]
-    assert "run_id = " in said[-1]
+    assert "OUTPUT inserted.version" in said[3]
+    assert "run_id = " in said[3]
+    assert "FROM dbo._linkhub_tables WITH (NOLOCK) " in " ".join(said[4].split())
 
 
 class _Speaker:
@@ -221,6 +224,9 @@ class _Nothing:
 
     def first(self) -> tuple[int] | None:
         return (1,) if self._found else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
 
 def test_rows_travel_as_json_in_calls_of_bounded_size() -> None:
