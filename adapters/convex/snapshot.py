@@ -11,8 +11,10 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +34,8 @@ RATIO_FLOOR = 64 * 1024 * 1024
 MAX_DIRECTORY = 64 * 1024 * 1024
 """Bytes of the largest central directory accepted: some 600,000 entries."""
 _BLOCK = 256 * 1024
+_AHEAD = 8
+"""Blocks that are unpacked while the ones before them are used: a page of usual rows."""
 _GET_ID = itemgetter("_id")
 
 _DOCUMENTS = "/documents.jsonl"
@@ -123,10 +127,19 @@ class Snapshot:
             raise _unreadable(table.entry, f"is missing, yet {after:,} were read before", number)
 
     def _blocks(self, entry: str) -> Iterator[bytes]:
+        """Yield an entry's bytes; a thread unpacks some more meanwhile, for which it needs no lock
+        of the interpreter's.
+        """
         size = 0
-        with _refused(entry), self._archive.open(entry) as file:
+        with ExitStack() as stack:
+            stack.enter_context(_refused(entry))
+            file = stack.enter_context(self._archive.open(entry))
+            pool = ThreadPoolExecutor(1, thread_name_prefix="unzip")
+            stack.callback(pool.shutdown, cancel_futures=True)
             declared = self._archive.getinfo(entry).file_size
-            while block := file.read(_BLOCK):
+            ahead = deque(pool.submit(file.read, _BLOCK) for _ in range(_AHEAD))
+            while block := ahead.popleft().result():
+                ahead.append(pool.submit(file.read, _BLOCK))
                 size += len(block)
                 yield block
         if size != declared:
