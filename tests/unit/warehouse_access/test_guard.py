@@ -48,6 +48,28 @@ def test_the_apps_own_database_is_refused(host: str) -> None:
         guard.check(target, guard.find(target))
 
 
+@pytest.mark.parametrize("name", ["INTEGRATOR", "integrator ", "\uff49ntegrator"])
+def test_the_apps_own_database_is_known_by_any_spelling(name: str) -> None:
+    """SQL Server's usual collations fold case and width, and ignore blanks at the end."""
+    guard = Guard(own=OwnDatabase.of(OWN_URL))
+    with pytest.raises(PermanentError, match="itself works in"):
+        guard.check(make_target(host="app-sql.example.com", database=name), [PUBLIC])
+
+
+def test_a_login_that_names_the_apps_own_server_is_refused() -> None:
+    """Azure's gateways go by `login@server`, whichever server's name they were reached by."""
+    own = OwnDatabase.of("mssql+pyodbc://ours.database.windows.net/integrator")
+    guard = Guard(own=own, resolve=lambda _host, _port: [OFFICE])
+    for login in ("me@ours", "me@OURS.database.windows.net"):
+        target = make_target(host="theirs.database.windows.net", database="integrator", login=login)
+        with pytest.raises(PermanentError, match="itself works in"):
+            guard.check(target, [PUBLIC])
+    there = make_target(
+        host="theirs.database.windows.net", database="integrator", login="me@theirs"
+    )
+    guard.check(there, [PUBLIC])
+
+
 def test_another_database_of_that_server_is_open() -> None:
     """Only the database itself is the app's."""
     guard = Guard(own=OwnDatabase.of(OWN_URL), resolve=lambda _host, _port: [PUBLIC])

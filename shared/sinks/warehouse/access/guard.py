@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -41,7 +42,7 @@ class OwnDatabase:
         return cls(
             host=_plain(host),
             port=int(port) if port.strip().isdigit() else url.port or _DEFAULT_PORT,
-            database=parts.get("database", url.database or "").lower(),
+            database=_folded(parts.get("database", url.database or "")),
         )
 
 
@@ -79,9 +80,9 @@ class Guard:
 
     def _is_own(self, target: WarehouseTarget, addresses: Sequence[str]) -> bool:
         own, host = self.own, _plain(target.host)
-        if own is None or (target.port, target.database.lower()) != (own.port, own.database):
+        if own is None or (target.port, _folded(target.database)) != (own.port, own.database):
             return False
-        if host == own.host:
+        if host == own.host or (_SHARED_GATEWAYS.search(own.host) and _names(target.login, own)):
             return True
         if _SHARED_GATEWAYS.search(host) and _SHARED_GATEWAYS.search(own.host):
             return False
@@ -106,6 +107,17 @@ def opener(
         return connection_string(target, driver=driver)
 
     return tell
+
+
+def _names(login: str, own: OwnDatabase) -> bool:
+    """Whether the login names our own server, as in `me@server`: a gateway goes by that."""
+    _, mark, server = login.rpartition("@")
+    return bool(mark) and _plain(server).split(".")[0] == own.host.split(".")[0]
+
+
+def _folded(database: str) -> str:
+    """Return a name as SQL Server may compare it: without case, width and blanks at its end."""
+    return unicodedata.normalize("NFKC", database).casefold().rstrip()
 
 
 def _plain(host: str) -> str:
