@@ -24,6 +24,16 @@ def _is_identifier(text: str) -> str:
 Identifier = Annotated[
     str, Field(min_length=1, max_length=_LONGEST), AfterValidator(_is_identifier)
 ]
+
+
+def _is_schema(text: str) -> str:
+    """Refuse what an ODBC driver may take for a parameter or an escape in a statement's text."""
+    if set(text) & set("?{}"):
+        raise ValueError("a schema's name has no question mark and no braces")
+    return text
+
+
+Schema = Annotated[Identifier, AfterValidator(_is_schema)]
 Host = Annotated[
     str,
     Field(
@@ -47,7 +57,7 @@ class WarehouseInput(Input):
     host: Host
     port: Annotated[int, Field(ge=1, le=65535)] = 1433
     database: Identifier
-    schema_name: Annotated[Identifier, Field(alias="schema")] = "linkhub"
+    schema_name: Annotated[Schema, Field(alias="schema")] = "linkhub"
     login: Identifier
     password: Password | None = None
     trust_server_certificate: bool = False

@@ -145,6 +145,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"database": "🚀" * 65}, "database"),
     ({"database": "a\u0000b"}, "database"),
     ({"schema": "a\nb"}, "schema"),
+    ({"schema": "a?b"}, "schema"),
+    ({"schema": "{x}"}, "schema"),
     ({"login": ""}, "login"),
     ({"password": ""}, "password"),
     ({"secretRef": "instance-x"}, "secretRef"),
