@@ -1,19 +1,18 @@
 """Random histories of edits on both sides: both ends converge, and no acknowledged edit is lost.
 
-`HISTORIES` in the environment says how many; each is one seed, told by the failing test.
+Each is one seed, told by the failing test.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.histories import HISTORIES
 from tests.histories.history import Fate, History
 from tests.histories.rig import House
 
-HISTORIES = int(os.environ.get("HISTORIES", "1000"))
 CHUNK = 50
 TWICE = 10
 """One in so many calm histories is played again without anything going wrong."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
@@ -12,11 +11,12 @@ import pytest
 from local.sandbox.linkhub.batches import NATIVE
 from shared.domain.jobs import JobKind, JobStatus
 from shared.domain.policies import ConflictPolicy
+from tests.histories import HISTORIES
 from tests.histories.people import People
 from tests.histories.rig import House, Manner, Rig
 from tests.histories.wires import Blow
 
-DAYS = int(os.environ.get("HISTORIES", "1000")) // 20
+DAYS = HISTORIES // 20
 
 
 @pytest.fixture(scope="module")
