@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from shared.domain.merge import Fate
 from shared.domain.policies import ConflictPolicy
 from shared.sinks.provider.exchange import Exchange
@@ -24,6 +26,29 @@ def once(pair: BothWays, step: str, act: Callable[[], None]) -> list[str]:
 
     pair.cut = cut
     return done
+
+
+@pytest.mark.parametrize(
+    ("policy", "here", "there"),
+    [
+        (ConflictPolicy.ASK, "Mine", "Theirs"),
+        (ConflictPolicy.LINKHUB, "Mine", "Mine"),
+        (ConflictPolicy.EXTERNAL, "Theirs", "Theirs"),
+    ],
+)
+def test_an_edit_of_the_very_field_meets_the_policy(
+    tmp_path: Path, sandbox: Running, policy: ConflictPolicy, here: str, there: str
+) -> None:
+    """The merge saw one side's change; LinkHub refuses what came of that, and both count."""
+    with both_ways(tmp_path, sandbox, policy=policy) as pair:
+        id_ = pair.add_task("Roof")
+        pair.sync()
+        pair.graph.edit(id_, title="Theirs")
+        done = once(pair, "ask upsert", lambda: pair.edit_record("Roof", name="Mine"))
+        pair.sync()
+        assert done
+        assert (set(pair.records()), set(pair.tasks())) == ({here}, {there})
+        assert [each.field for each in pair.conflicts()] == ["name"] * (here != there)
 
 
 def test_an_edit_saves_a_record_that_is_about_to_be_deleted(
