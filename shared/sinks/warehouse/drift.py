@@ -7,6 +7,7 @@ stay. Whatever a column cannot hold goes to the companion column in either case.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -96,7 +97,7 @@ class ShapeChange:
         named = former.name if former else names.column_name(name, taken=self._taken)
         column = Column(field=name, name=named, type=kind)
         if kind is ColumnType.TEXT and self._limits.bounds_text:
-            return replace(column, length=_step(_longest(values)))
+            return replace(column, length=_step(_longest(values)), is_id=_are_ids(values))
         return column
 
     def _wider(self, column: Column, values: Sequence[Any], types: AbstractSet[type]) -> Column:
@@ -157,6 +158,16 @@ def _suits(kind: ColumnType, types: AbstractSet[type]) -> bool:
     """Whether a column of this type holds values of these types, their size aside."""
     inferred = infer(types)
     return inferred is kind or (inferred in _GROWTH and kind in _GROWTH)
+
+
+def _are_ids(values: Sequence[Any]) -> bool:
+    return all(_ID.fullmatch(value) for value in values if value.__class__ is str)
+
+
+_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{31,37}")
+"""What a Convex id looks like: the base 32 of Crockford, in lower case (`crates/value/src/id_v6.rs`
+of convex-backend). Other texts of this form, such as hexadecimal hashes, are as well off so.
+"""
 
 
 def _longest(values: Sequence[Any]) -> int:

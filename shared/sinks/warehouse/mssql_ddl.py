@@ -43,8 +43,9 @@ def quote(name: str) -> str:
 
 
 def sql_type(column: Column) -> str:
-    """Return the type a column has in its table."""
-    return f"NVARCHAR({column.length})" if column.length else TYPES[column.type]
+    """Return the type a column has in its table; one of ids can be joined with keys."""
+    name = f"NVARCHAR({column.length})" if column.length else TYPES[column.type]
+    return f"{name} COLLATE {COLLATION}" if column.is_id else name
 
 
 def definitions(columns: Sequence[Column]) -> str:

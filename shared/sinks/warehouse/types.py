@@ -41,7 +41,8 @@ class Column:
     `length` is the longest text it takes, in UTF-16 code units; 0 for any, and for what is no text.
     `has_vanished`: the last full load had no value for it, so it is NULL in every row. `slot`: its
     place in what a row's hash is of, counted from 0 and never another one in this table.
-    `had_integers`: it is of floats now and was of integers.
+    `had_integers`: it is of floats now and was of integers. `is_id`: its first texts were ids of
+    documents, and it is compared as keys are.
     """
 
     field: str
@@ -51,6 +52,7 @@ class Column:
     has_vanished: bool = False
     slot: int = 0
     had_integers: bool = False
+    is_id: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what the registry keeps."""
@@ -60,6 +62,7 @@ class Column:
             "hasVanished": self.has_vanished,
             "slot": self.slot,
             "hadIntegers": self.had_integers,
+            "isId": self.is_id,
         }
         return {**found, **{name: value for name, value in beyond.items() if value}}
 
@@ -74,6 +77,7 @@ class Column:
             has_vanished=data.get("hasVanished", False),
             slot=data.get("slot", 0),
             had_integers=data.get("hadIntegers", False),
+            is_id=data.get("isId", False),
         )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.selections import DriftPolicy
+from shared.sinks.warehouse import mssql_ddl
 from shared.sinks.warehouse.drift import Shape, fits, notes, units
 from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.packing import Packed, pack
@@ -85,6 +86,22 @@ def test_a_text_its_column_cannot_take_is_kept_beside_it(shape: dict[str, Any]) 
     assert packed.extras is not None
     assert "😀" * 26 in str(packed.extras[1])
     assert packed.warned == 1
+
+
+def test_columns_of_ids_are_compared_like_keys() -> None:
+    """SQL Server joins no two columns of different collations; a longer text changes none."""
+    one, other = "k57c2n1t9p5wv3dr8g4m6hsy0x7bzq1e", "jd7" + "0" * 28
+    (column,) = _pack(one, None, other).added
+    assert (
+        mssql_ddl.definitions([column]) == "[a] NVARCHAR(100) COLLATE Latin1_General_100_BIN2 NULL"
+    )
+    ((_, wider),) = _pack("x" * 101, columns=[column]).widened
+    assert mssql_ddl.alter_column("[t]", wider).endswith(
+        "NVARCHAR(400) COLLATE Latin1_General_100_BIN2"
+    )
+    assert Column.from_json(wider.to_json()) == wider
+    for text in ("x", one.upper(), one[:-2], one + "abcdef", one.replace("k", "i"), ""):
+        assert not _pack(one, text).added[0].is_id
 
 
 def test_a_full_load_keeps_a_length_that_suffices() -> None:
