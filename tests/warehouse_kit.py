@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from shared.domain.changes import Change, Truncate, Upsert
@@ -23,6 +24,8 @@ from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.warehouse import mssql_ddl, sqlite
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.values import load_exact
+from shared.store.sqlserver import choose_driver
+from tests.conftest import SQLSERVER_URL
 
 SCOPE = "*"
 KINDS = ["sqlite", pytest.param("sqlserver", marks=pytest.mark.sqlserver)]
@@ -45,9 +48,12 @@ class Warehouse:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        engine = create_engine(self.url, poolclass=NullPool)
+        is_server = self.url.startswith("mssql")
+        # FreeTDS cannot take input sizes.
+        options = {"use_setinputsizes": False} if is_server else {}
+        engine = create_engine(self.url, poolclass=NullPool, **options)
         with engine.connect() as connection:
-            if self.url.startswith("mssql"):
+            if is_server:
                 # A transaction that a failed test left open must not stop all others.
                 connection.exec_driver_sql("SET LOCK_TIMEOUT 30000")
                 connection.commit()
@@ -108,6 +114,15 @@ class Warehouse:
         return {values["_id"]: _record(values, columns) for values in self.rows(row["table_name"])}
 
 
+def sqlserver_url(drivers: Sequence[str] | None = None) -> str:
+    """Return the address of the server to test with, with the best driver where it names none."""
+    url = make_url(os.environ[SQLSERVER_URL])
+    if not {"driver", "dsn", "odbc_connect"} & url.query.keys():
+        found = importlib.import_module("pyodbc").drivers() if drivers is None else drivers
+        url = url.update_query_dict({"driver": choose_driver(found)})
+    return url.render_as_string(hide_password=False)
+
+
 NewWarehouse = Callable[[], Warehouse]
 
 
@@ -121,8 +136,7 @@ def new_warehouses(kind: str, folder: Path) -> Iterator[NewWarehouse]:
     made: list[Warehouse] = []
 
     def new_schema() -> Warehouse:
-        url = os.environ["TEST_SQLSERVER_URL"]
-        warehouse = Warehouse(url=url, schema=f"test_{uuid4().hex}")
+        warehouse = Warehouse(url=sqlserver_url(), schema=f"test_{uuid4().hex}")
         warehouse.execute(f"CREATE SCHEMA [{warehouse.schema}]")
         made.append(warehouse)
         return warehouse

@@ -15,6 +15,7 @@ import pytest
 import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 from sqlalchemy.dialects import mssql as sqlalchemy_mssql
 from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.schema import CreateTable
@@ -28,7 +29,7 @@ from shared.sinks.warehouse.registry import Registry
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
 from shared.sinks.warehouse.types import Column, ColumnType
-from tests.warehouse_kit import saved_checkpoint
+from tests.warehouse_kit import saved_checkpoint, sqlserver_url
 
 _HOSTILE = "x]; DROP TABLE y--"
 _COLUMNS = [
@@ -286,3 +287,19 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PermanentError, match="no driver for a mssql URL") as caught:
         WarehouseSink(url="mssql+pyodbc://u:secret@host/db", instance_id="i", run_id="r")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("mssql+pyodbc://sa:p%40ss@127.0.0.1:1433/db", "?driver=FreeTDS"),
+        ("mssql+pyodbc://sa:p%40ss@127.0.0.1:1433/db?driver=Mine&Encrypt=no", ""),
+        ("mssql+pyodbc://?odbc_connect=Server%3Dx", ""),
+    ],
+)
+def test_a_server_to_test_with_needs_no_driver_in_its_address(
+    monkeypatch: pytest.MonkeyPatch, given: str, wanted: str
+) -> None:
+    """The best driver there is stands in where none is named; the password stays as it was."""
+    monkeypatch.setenv("TEST_SQLSERVER_URL", given)
+    assert make_url(sqlserver_url(["FreeTDS"])) == make_url(given + wanted)

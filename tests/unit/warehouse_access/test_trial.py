@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 
@@ -12,12 +11,12 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from shared.sinks.warehouse.access.trial import RefusedError, _steps, try_out
-from tests.conftest import SQLSERVER_URL
+from tests.warehouse_kit import sqlserver_url
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    made = create_engine(os.environ[SQLSERVER_URL], poolclass=NullPool, use_setinputsizes=False)
+    made = create_engine(sqlserver_url(), poolclass=NullPool, use_setinputsizes=False)
     yield made
     made.dispose()
 
