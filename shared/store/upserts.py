@@ -18,7 +18,7 @@ from sqlalchemy.engine import Dialect
 
 from shared.store.lists import chunks
 from shared.store.session import SqlSession
-from shared.store.types import BINARY_COLLATION, LongText
+from shared.store.types import BINARY_COLLATION, Json, LongText
 
 _ROWS_A_STATEMENT = 1000
 
@@ -56,18 +56,22 @@ def upsert(
 
 
 def rows_as_json(dialect: Dialect, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a JSON array of what each column's type would bind."""
+    """Return rows as a JSON array of what each column's type would bind.
+
+    JSON stands in it as itself, not as text: some servers leave a text's escapes in it.
+    """
     binders = {
         name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in rows[0]
     }
-    bound = [
-        {
-            name: value if (binder := binders[name]) is None else binder(value)
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
-    return json.dumps(bound, separators=(",", ":"), default=_isoformat)
+    documents = {name for name in rows[0] if _is_json(table, name)}
+
+    def bound(name: str, value: Any) -> Any:
+        binder = binders[name]
+        told = value if binder is None else binder(value)
+        return json.loads(told) if told is not None and name in documents else told
+
+    listed = [{name: bound(name, value) for name, value in row.items()} for row in rows]
+    return json.dumps(listed, separators=(",", ":"), default=_isoformat)
 
 
 @cache
@@ -101,7 +105,9 @@ def insert_from_json(table: Table, columns: tuple[str, ...], key: tuple[str, ...
 def _source(table: Table, columns: Sequence[str]) -> str:
     dialect = mssql.dialect()  # type: ignore[no-untyped-call]
     described = ", ".join(
-        f"{_quoted(name)} {_type_of(table, name, dialect)} '$.{name}'" for name in columns
+        f"{_quoted(name)} {_type_of(table, name, dialect)} '$.{name}'"
+        f"{' AS JSON' if _is_json(table, name) else ''}"
+        for name in columns
     )
     # A long parameter may arrive as NTEXT, which OPENJSON does not take.
     return f"OPENJSON(CAST(:rows AS NVARCHAR(MAX))) WITH ({described})"
@@ -110,6 +116,11 @@ def _source(table: Table, columns: Sequence[str]) -> str:
 def _type_of(table: Table, name: str, dialect: Dialect) -> str:
     """Return a column's type without its collation, which WITH does not take."""
     return table.c[name].type.compile(dialect).split(" COLLATE ")[0]
+
+
+def _is_json(table: Table, name: str) -> bool:
+    """Whether a column holds JSON: of these, every one holds an object or an array, or NULL."""
+    return isinstance(table.c[name].type, Json)
 
 
 def _same(table: Table, key: Sequence[str]) -> str:
