@@ -44,6 +44,13 @@ class SqlSession:
         with self._translating():
             self._execute(statement, rows).close()
 
+    def run_native(self, sql: str, values: tuple[Any, ...]) -> None:
+        """Run a statement that writes, as the driver has it: a `?` for each of `values`, bound."""
+        if self.read_only:
+            raise RuntimeError(_READ_ONLY)
+        with self._translating():
+            self._connection.exec_driver_sql(sql, values).close()
+
     def first(self, statement: Executable) -> RowMapping | None:
         """Run a statement and return its first row, None where there is none."""
         with self._translating():

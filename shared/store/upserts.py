@@ -1,26 +1,29 @@
 """Writing rows that may be there already, many at a time.
 
 SQLite has ON CONFLICT. On SQL Server it is UPDATE, then INSERT of what is missing, in the unit of
-work's transaction: MERGE races with itself there. The rows travel as one JSON parameter, which is
-one round trip for hundreds of rows whatever the driver, and well under the parameter limit.
+work's transaction: MERGE races with itself there. The rows travel as the VALUES of a derived table,
+a parameter for every value, which means the same to every server of its kind.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Table, TextClause, bindparam, text
+from sqlalchemy import Table
 from sqlalchemy.dialects import mssql, sqlite
-from sqlalchemy.engine import Dialect
 
-from shared.store.lists import chunks
+from shared.store.lists import PARAMETERS, chunks
 from shared.store.session import SqlSession
-from shared.store.types import BINARY_COLLATION, Json, LongText
+from shared.store.types import BINARY_COLLATION
 
-_ROWS_A_STATEMENT = 1000
+MOST_ROWS: Final = 1_000
+"""Of one statement, however few columns its rows have."""
+
+Row = Mapping[str, Any]
+Statement = tuple[str, tuple[Any, ...]]
+"""T-SQL with a `?` for each parameter, and these."""
 
 
 def upsert(
@@ -48,100 +51,92 @@ def upsert(
         session.run(statement, [dict(row) for row in unique])
         return
     columns = tuple(unique[0])
-    for chunk in chunks(unique, _ROWS_A_STATEMENT):
-        parameter = [{"rows": rows_as_json(session.connection.dialect, table, chunk)}]
+    for chunk in chunks(unique, min(MOST_ROWS, PARAMETERS // len(columns))):
+        bound = bound_rows(table, chunk)
         if update:
-            session.run(update_from_json(table, columns, key, update), parameter)
-        session.run(insert_from_json(table, columns, key), parameter)
+            session.run_native(*update_from_rows(table, bound, key, update))
+        session.run_native(*insert_from_rows(table, bound, key))
 
 
-def rows_as_json(dialect: Dialect, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a JSON array of what each column's type would bind.
-
-    JSON stands in it as itself, not as text: some servers leave a text's escapes in it.
-    """
-    binders = {
-        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in rows[0]
-    }
-    documents = {name for name in rows[0] if _is_json(table, name)}
-
-    def bound(name: str, value: Any) -> Any:
-        binder = binders[name]
-        told = value if binder is None else binder(value)
-        return json.loads(told) if told is not None and name in documents else told
-
-    listed = [{name: bound(name, value) for name, value in row.items()} for row in rows]
-    return json.dumps(listed, separators=(",", ":"), default=_isoformat)
+def bound_rows(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows with what each column's own type makes of their values for the driver."""
+    binders = {name: _binder(table, name) for name in rows[0]}
+    return [{name: binders[name](value) for name, value in row.items()} for row in rows]
 
 
-@cache
-def update_from_json(
-    table: Table, columns: tuple[str, ...], key: tuple[str, ...], update: tuple[str, ...]
-) -> TextClause:
-    """Return the T-SQL that brings existing rows up to date from `:rows`."""
+def update_from_rows(
+    table: Table, rows: Sequence[Row], key: tuple[str, ...], update: tuple[str, ...]
+) -> Statement:
+    """Return the T-SQL that brings existing rows up to date; `rows` are bound ones."""
+    columns = tuple(dict.fromkeys([*key, *update]))
+    source, values = _source(table, columns, rows)
     changes = ", ".join(f"{_quoted(name)} = s.{_quoted(name)}" for name in update)
-    return _with_rows(
+    sql = (
         f"UPDATE t SET {changes} FROM {_quoted(table.name)} AS t "  # noqa: S608 - names are ours
-        f"INNER JOIN {_source(table, columns)} AS s ON {_same(table, key)}"
+        f"INNER JOIN {source} ON {_same(table, key)}"
     )
+    return sql, values
 
 
-@cache
-def insert_from_json(table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
-    """Return the T-SQL that inserts the rows of `:rows` whose key is not there.
+def insert_from_rows(table: Table, rows: Sequence[Row], key: tuple[str, ...]) -> Statement:
+    """Return the T-SQL that inserts the rows whose key is not there; `rows` are bound ones.
 
     The hints keep another transaction from inserting the same key in between.
     """
-    names = ", ".join(_quoted(name) for name in columns)
-    values = ", ".join(f"s.{_quoted(name)}" for name in columns)
-    return _with_rows(
-        f"INSERT INTO {_quoted(table.name)} ({names}) "  # noqa: S608 - names are ours
-        f"SELECT {values} FROM {_source(table, columns)} AS s WHERE NOT EXISTS "
+    columns = tuple(rows[0])
+    source, values = _source(table, columns, rows)
+    taken = ", ".join(f"s.{_quoted(name)}" for name in columns)
+    sql = (
+        f"INSERT INTO {_quoted(table.name)} ({_names(columns)}) "  # noqa: S608 - names are ours
+        f"SELECT {taken} FROM {source} WHERE NOT EXISTS "
         f"(SELECT 1 FROM {_quoted(table.name)} AS t WITH (UPDLOCK, HOLDLOCK) "
         f"WHERE {_same(table, key)})"
     )
+    return sql, values
 
 
-def _source(table: Table, columns: Sequence[str]) -> str:
+def _source(table: Table, columns: Sequence[str], rows: Sequence[Row]) -> Statement:
+    """Return the rows as the derived table `s`. Every value is cast to its column's type, so that
+    its size is the column's whatever the driver binds; NULL is said in words, because a parameter
+    of it would have no type.
+    """
+    types = {name: _type_of(table, name) for name in columns}
+    given = {name: f"CAST(? AS {kind})" for name, kind in types.items()}
+    missing = {name: f"CAST(NULL AS {kind})" for name, kind in types.items()}
+    parts = [
+        ", ".join(missing[name] if row[name] is None else given[name] for name in columns)
+        for row in rows
+    ]
+    values = tuple(row[name] for row in rows for name in columns if row[name] is not None)
+    return f"(VALUES ({'), ('.join(parts)})) AS s ({_names(columns)})", values
+
+
+@cache
+def _binder(table: Table, name: str) -> Callable[[Any], Any]:
     dialect = mssql.dialect()  # type: ignore[no-untyped-call]
-    described = ", ".join(
-        f"{_quoted(name)} {_type_of(table, name, dialect)} '$.{name}'"
-        f"{' AS JSON' if _is_json(table, name) else ''}"
-        for name in columns
-    )
-    # A long parameter may arrive as NTEXT, which OPENJSON does not take.
-    return f"OPENJSON(CAST(:rows AS NVARCHAR(MAX))) WITH ({described})"
+    bind = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+    return bind or (lambda value: value)
 
 
-def _type_of(table: Table, name: str, dialect: Dialect) -> str:
-    """Return a column's type without its collation, which WITH does not take."""
+@cache
+def _type_of(table: Table, name: str) -> str:
+    """Return a column's type without its collation, which CAST does not take."""
+    dialect = mssql.dialect()  # type: ignore[no-untyped-call]
     return table.c[name].type.compile(dialect).split(" COLLATE ")[0]
 
 
-def _is_json(table: Table, name: str) -> bool:
-    """Whether a column holds JSON: of these, every one holds an object or an array, or NULL."""
-    return isinstance(table.c[name].type, Json)
-
-
 def _same(table: Table, key: Sequence[str]) -> str:
-    """Return the comparison of two keys; text from JSON has the database's own collation."""
-    dialect = mssql.dialect()  # type: ignore[no-untyped-call]
+    """Return the comparison of two keys; text that was cast has the database's own collation."""
     parts = []
     for name in key:
-        is_text = "CHAR" in _type_of(table, name, dialect)
-        collation = f" COLLATE {BINARY_COLLATION}" if is_text else ""
+        collation = f" COLLATE {BINARY_COLLATION}" if "CHAR" in _type_of(table, name) else ""
         parts.append(f"t.{_quoted(name)} = s.{_quoted(name)}{collation}")
     return " AND ".join(parts)
 
 
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(map(_quoted, columns))
+
+
 def _quoted(name: str) -> str:
     return f"[{name}]"
-
-
-def _with_rows(statement: str) -> TextClause:
-    # A colon before a name marks a parameter; there is no other one in these statements.
-    return text(statement).bindparams(bindparam("rows", type_=LongText()))
-
-
-def _isoformat(value: Any) -> str:
-    return str(value.isoformat())

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import Insert
 
 from shared.store.database import Database
 from shared.store.unit_of_work import UnitOfWork
-from shared.store.upserts import insert_from_json, update_from_json
+from shared.store.upserts import bound_rows, insert_from_rows, update_from_rows
 from tests.store_kit import make_database
 from tests.unit.store.calls import call_everything
 
@@ -59,9 +59,10 @@ def for_sql_server(clause: ClauseElement, params: Any) -> Iterator[str]:
     table: Any = clause.table
     key = tuple(conflict.inferred_target_elements)
     update = tuple(getattr(conflict, "update_values_to_set", ()))
+    rows = bound_rows(table, [params])
     if update:
-        yield str(update_from_json(table, tuple(params), key, update))
-    yield str(insert_from_json(table, tuple(params), key))
+        yield update_from_rows(table, rows, key, update)[0]
+    yield insert_from_rows(table, rows, key)[0]
 
 
 def test_every_method_of_every_repository_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,15 +108,15 @@ def test_sql_server_can_read_every_statement(
         assert "NULLS" not in sql
 
 
-def test_json_rows_are_described_by_the_columns_own_types(
+def test_rows_are_cast_to_the_columns_own_types(
     ran: tuple[Database, list[tuple[ClauseElement, Any]]],
 ) -> None:
     """Keys stay VARCHAR, text Unicode, and the comparison is binary on both sides."""
     statements = {sql for clause, params in ran[1] for sql in for_sql_server(clause, params)}
-    [links] = [sql for sql in statements if sql.startswith("INSERT INTO [record_links]")]
-    assert "[id] VARCHAR(36) '$.id'" in links
-    assert "[external_id] NVARCHAR(450) '$.external_id'" in links
-    assert "[deleted_at] DATETIME2(3) '$.deleted_at'" in links
+    links = next(sql for sql in statements if sql.startswith("INSERT INTO [record_links]"))
+    assert "(VALUES (CAST(? AS VARCHAR(36)), " in links
+    assert "CAST(? AS NVARCHAR(450))" in links
+    assert "CAST(NULL AS DATETIME2(3))" in links
     assert "t.[external_id] = s.[external_id] COLLATE Latin1_General_100_BIN2" in links
     [letters] = [sql for sql in statements if sql.startswith("UPDATE t SET [error_class]")]
     assert "t.[attempt] = s.[attempt] AND" in letters
