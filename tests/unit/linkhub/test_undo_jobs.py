@@ -236,6 +236,16 @@ def test_only_a_sync_that_is_over_and_wrote_something_is_taken_back(
     assert world.queue.sent == []
 
 
+def test_an_undo_is_not_taken_back(world: LinkHubWorld) -> None:
+    """It says why; whoever wants the sync's state again syncs again."""
+    world.sync()
+    rename(world, 0)
+    undone = world.settled(world.undo(world.sync()))
+    assert undone.status is JobStatus.SUCCESS
+    with pytest.raises(ConflictError, match="Only a sync can be taken back"):
+        world.undo(undone)
+
+
 def test_nothing_is_taken_back_while_another_job_is_unfinished(world: LinkHubWorld) -> None:
     """One job at a time, as always."""
     target = world.sync()
