@@ -11,7 +11,8 @@ from typing import Any
 class ConflictStatus(StrEnum):
     """OPEN waits for a person. SETTLED_*: whose value a person chose; the next sync writes it.
 
-    OBSOLETE: the sides came to agree, or the record went away, before anybody chose.
+    OBSOLETE: the sides came to agree, the record went away, or the instance imports only by now,
+    before anybody chose.
     """
 
     OPEN = "open"

@@ -40,6 +40,7 @@ def save_sync_config(
 
     `time_zone` None is the profile's, `destination` None the one it has. An active instance
     follows the new schedule at once; with another destination its next job is a full one, there.
+    Conflicts that wait for a person are obsolete once it only imports: the provider wins then.
     The same values again change nothing. Raises InvalidInputError naming each value that is wrong,
     NotFoundError for another profile's warehouse.
     """
@@ -72,6 +73,8 @@ def save_sync_config(
         if changed == instance:
             return instance, upcoming
         plan_schedule(uow, changed, now=moment)
+        if changed.sync_direction is Direction.IMPORT:
+            uow.conflicts.close_open(instance.id, now=moment)
         saved = save_step(
             uow,
             replace(changed, updated_at=moment),

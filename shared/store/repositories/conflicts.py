@@ -120,6 +120,14 @@ class SqlConflictRepository:
                 .values(changed)
             )
 
+    def close_open(self, instance_id: str, *, now: datetime) -> None:
+        """Note that what waits for a person at an instance is obsolete; what is settled stays."""
+        self._session.run(
+            update(conflicts)
+            .where(conflicts.c.instance_id == instance_id, text(OPEN_CONFLICT))
+            .values(status=ConflictStatus.OBSOLETE, closed_at=now, updated_at=now)
+        )
+
     def _first(
         self, instance_id: str, condition: TextClause, order: Column[datetime], limit: int
     ) -> Sequence[Conflict]:
