@@ -81,11 +81,16 @@ class RecordError(SyncError):
 class ApprovalNeededError(SyncError):
     """What the job is about to do is unusual enough to ask a person first; nothing of it is done.
 
-    The message says how much would be deleted or lost. The job waits in `waiting_approval`; once
-    approved it goes on from its checkpoint and is not asked again.
+    The message says how much would be deleted or lost, `deletes` how many records the job would
+    have deleted in all (0 where the question is another one). The job waits in `waiting_approval`;
+    once approved it goes on from its checkpoint, and is asked again where it comes to delete more.
     """
 
     kind = "approval_needed"
+
+    def __init__(self, message: str, *, deletes: int = 0) -> None:
+        super().__init__(message)
+        self.deletes = deletes
 
 
 class LeaseLostError(SyncError):

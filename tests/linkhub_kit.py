@@ -126,7 +126,7 @@ class Bench:
         *,
         mapper: RecordMapper | None = None,
         transport: httpx.BaseTransport | None = None,
-        approved: bool = False,
+        approved: int = 0,
         begins: bool = True,
     ) -> LinkHubSink:
         """Return the present run's sink; it has taken the scope unless it `begins` nothing."""
@@ -139,7 +139,7 @@ class Bench:
             mapper=mapper or make_mapper(),
             lease_until=lambda: NOW + LEASE,
             now=lambda: NOW,
-            approved=approved,
+            approved_deletes=approved,
         )
         self._sinks.append(sink)
         if not begins:
@@ -164,7 +164,7 @@ class Bench:
         self._writes_left = writes
 
     def sync(
-        self, *changes: Change, mapper: RecordMapper | None = None, approved: bool = False
+        self, *changes: Change, mapper: RecordMapper | None = None, approved: int = 0
     ) -> WriteResult:
         """Write and commit one batch with a sink of its own."""
         sink = self.sink(mapper=mapper, approved=approved)
@@ -186,7 +186,7 @@ class Bench:
         *pages: Sequence[Change],
         total: int | None = None,
         unread: frozenset[str] = frozenset(),
-        approved: bool = False,
+        approved: int = 0,
     ) -> FinishResult:
         """Bring a full read of `deals` in, page by page, as the engine does, and settle it.
 

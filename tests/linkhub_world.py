@@ -118,7 +118,7 @@ class LinkHubWorld(World):
             mapper=request.mapper,
             lease_until=request.run_log.lease_until,
             now=self.clock,
-            approved=request.job.approved_at is not None,
+            approved_deletes=request.job.approved_deletes,
             keeps_checkpoints=not request.job.target_record_id,
         )
 

@@ -203,7 +203,7 @@ class App(Warehouses):
             mapper=mapper,
             lease_until=request.run_log.lease_until,
             now=self.now,
-            approved=request.job.approved_at is not None,
+            approved_deletes=request.job.approved_deletes,
             keeps_checkpoints=not request.job.target_record_id,
             rules=request.rules,
         )
@@ -226,7 +226,7 @@ class App(Warehouses):
             rules=rules,
             lease_until=request.run_log.lease_until,
             now=self.now,
-            approved=request.job.approved_at is not None,
+            approved_deletes=request.job.approved_deletes,
             keeps_checkpoints=not request.job.target_record_id,
         )
         # read from by another thread than the one the sink writes in

@@ -51,8 +51,9 @@ class Job:
     """The request to sync. At most one unfinished job exists per instance.
 
     While RUNNING it belongs to `run_id` until `lease_expires_at`; `attempts` counts the runs that
-    ended in an error; `not_before` is when the next one may start. `approved_at`: since when a
-    person's approval lets it delete or lose as much as it must. `target_job_id`: the job an UNDO
+    ended in an error; `not_before` is when the next one may start. `approved_at`: when a
+    person answered its last question with yes; `asked_deletes`: how many records that question said
+    it would delete in all, `approved_deletes`: how many it may. `target_job_id`: the job an UNDO
     takes back, '' for every other kind. `target_record_id`: the log record a REPLAY syncs again,
     '' where a job reads all there is.
     """
@@ -72,6 +73,8 @@ class Job:
     redrives: int = 0
     cancel_requested_at: datetime | None = None
     approved_at: datetime | None = None
+    asked_deletes: int = 0
+    approved_deletes: int = 0
     target_job_id: str = ""
     target_record_id: str = ""
     started_at: datetime | None = None

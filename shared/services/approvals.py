@@ -14,7 +14,9 @@ from shared.services.profiles import require_profile
 def approve_job(
     job_id: str, *, caller: Caller, open_uow: OpenUow, queue: JobQueue, now: Now
 ) -> Job:
-    """Let a job that waits for an approval go on from its checkpoint; it is not asked again.
+    """Let a job that waits for an approval go on from its checkpoint and do what it asked for.
+
+    It asks again where it comes to delete more than that.
 
     Raises ConflictError for a job that does not wait for one.
     """

@@ -118,6 +118,7 @@ class Settlement:
                 status=status,
                 error_class=_error_class(error),
                 error_message=text,
+                asked_deletes=error.deletes if isinstance(error, ApprovalNeededError) else 0,
                 now=now,
             )
             uow.logs.finish(

@@ -20,6 +20,7 @@ class Merged:
     """A batch after the merge.
 
     `plan`: what is left to send and delete. `links`: those of its records, new ones included.
+    `deletes`: how many of those to be deleted LinkHub still has.
     `versions`: at which version LinkHub had what is to be deleted there. `tally` counts the records
     that are in the plan no more. Into `outdated` and `outdated_gone` goes, while the plan is
     carried out, what somebody has edited in LinkHub since it was merged.
@@ -27,6 +28,7 @@ class Merged:
 
     plan: WritePlan
     links: Links
+    deletes: int = 0
     versions: dict[EntityKey, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     problems: list[RecordProblem] = field(default_factory=list)
@@ -53,10 +55,11 @@ class Merged:
 class Spared:
     """The links that are to be deleted, and the versions LinkHub has of them.
 
-    `tally` counts records a person must decide about.
+    `deletes` are those LinkHub still has. `tally` counts records a person must decide about.
     """
 
     links: list[RecordLink]
+    deletes: int = 0
     versions: dict[EntityKey, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     problems: list[RecordProblem] = field(default_factory=list)

@@ -105,6 +105,17 @@ class ImportMerger:
         if merged.is_outdated:
             yield merged.given_up()
 
+    def count_deletes(self, batches: Iterable[Sequence[RecordLink]]) -> int:
+        """Return how many of these records, gone at the provider, LinkHub has and is to lose."""
+        count = 0
+        for gone in batches:
+            known = self._look_at(gone)
+            for link in gone:
+                present = known.present.get(link.key_at_linkhub)
+                result, _ = self._merged(None, link, present, known, changed_at=None)
+                count += result.fate is Fate.DELETE_LINKHUB
+        return count
+
     def _note(self, changes: Iterable[Change]) -> None:
         """Remember when the provider's records were changed, for the batch at hand."""
         self._changed_at = {
@@ -121,6 +132,7 @@ class ImportMerger:
             plan=replace(plan, new=[], gone=gone.links),
             links=dict(links),
             versions=gone.versions,
+            deletes=gone.deletes,
             tally=gone.tally,
             problems=gone.problems,
         )
@@ -139,13 +151,14 @@ class ImportMerger:
     def _without_edited(self, gone: Sequence[RecordLink]) -> Spared:
         """Return the links to delete in LinkHub, less those whose edit there saves them."""
         spared = Spared(links=[])
-        known = self._look([(link.entity, link.key_at_linkhub) for link in gone], gone)
+        known = self._look_at(gone)
         for link in gone:
             present = known.present.get(link.key_at_linkhub)
             result, choices = self._merged(None, link, present, known, changed_at=None)
             self._keep(link, result, choices, known)
             if result.fate in {Fate.DELETE_LINKHUB, Fate.GONE}:
                 spared.links.append(link)
+                spared.deletes += result.fate is Fate.DELETE_LINKHUB
                 if present is not None:
                     spared.versions[link.entity, link.key_at_linkhub] = present.version
             elif result.fate is Fate.ASK:
@@ -265,6 +278,9 @@ class ImportMerger:
         if result.to_external or result.fate in {Fate.CREATE_EXTERNAL, Fate.DELETE_EXTERNAL}:
             # the feed may have shown it already, when there was nothing to do
             self._ledger.leave_to_export(link.entity, link.linkhub_id)
+
+    def _look_at(self, links: Sequence[RecordLink]) -> _Known:
+        return self._look([(link.entity, link.key_at_linkhub) for link in links], links)
 
     def _look(self, keys: Iterable[tuple[str, str]], links: Sequence[RecordLink]) -> _Known:
         wanted: dict[str, dict[str, None]] = defaultdict(dict)

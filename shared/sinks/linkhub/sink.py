@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.domain.changes import Change, RecordProblem
@@ -20,18 +21,9 @@ from shared.domain.links import RecordLink
 from shared.domain.mapping import RecordMapper
 from shared.domain.policies import Policies
 from shared.domain.tallies import Tally
-from shared.engine.batches import (
-    ReadyRecord,
-    RecordKey,
-    WritePlan,
-    plan_batch,
-    prepare_batch,
-)
+from shared.engine.batches import ReadyRecord, RecordKey, WritePlan, plan_batch, prepare_batch
 from shared.ports.sink import FinishResult, NoteStep, WriteResult
-from shared.sinks.linkhub.client import (
-    VERSION_CONFLICT,
-    LinkHubClient,
-)
+from shared.sinks.linkhub.client import VERSION_CONFLICT, LinkHubClient
 from shared.sinks.linkhub.guard import DeleteGuard
 from shared.sinks.linkhub.intents import (
     by_entity,
@@ -70,9 +62,9 @@ class LinkHubSink:
     this instance has sent are ever deleted: where a change names one, or where a full read that saw
     as many records of the stream as the source counted did not see it. A truncate deletes nothing.
     More deletes than the instance's policies let pass raise ApprovalNeededError, before anything of
-    their page is sent, unless the job is `approved`. Without `keeps_checkpoints` only links move:
-    what is written is no part of a read. With `rules`, of a sync both ways, what people changed in
-    LinkHub is not written over. Closing it closes `client`.
+    their page is sent, where they go beyond `approved_deletes`. Without `keeps_checkpoints` only
+    links move: what is written is no part of a read. With `rules`, of a sync both ways, what people
+    changed in LinkHub is not written over. Closing it closes `client`.
     """
 
     batch_size = BATCH_SIZE
@@ -88,7 +80,7 @@ class LinkHubSink:
         mapper: RecordMapper,
         lease_until: Callable[[], datetime],
         now: Callable[[], datetime],
-        approved: bool = False,
+        approved_deletes: int = 0,
         keeps_checkpoints: bool = True,
         rules: SyncRules | None = None,
     ) -> None:
@@ -111,7 +103,7 @@ class LinkHubSink:
         )
         self._guard = DeleteGuard(
             percent=Policies.from_json(instance.policies).delete_approval_percent,
-            approved=approved,
+            approved=approved_deletes,
             count_live=self._ledger.count_live,
         )
         self._writes = 0
@@ -155,7 +147,6 @@ class LinkHubSink:
         plan = plan_batch(batch, links)
         if self._merger is not None:
             plan = self._merger.reopened(plan, links)
-        self._guard.check(len(plan.gone), deleted=self._ledger.deleted)
         self._ledger.see(shown, links)
         known = {ready.key for ready in plan.known}
         # what an earlier run of this page did counts as done by this one
@@ -175,11 +166,16 @@ class LinkHubSink:
         problems: list[RecordProblem],
         changes: Sequence[Change] = (),
     ) -> Tally:
-        """Send what a plan asks for, in a sync both ways what a merge leaves of it."""
+        """Send what a plan asks for, in a sync both ways what a merge leaves of it.
+
+        Raise ApprovalNeededError, before anything is sent, where that deletes too much.
+        """
         if self._merger is None:
+            self._guard.check(len(plan.gone), deleted=self._ledger.deleted)
             return self._send(plan, links, keys, problems)
         tally = Tally()
         for merged in self._merger.rounds(plan, links, changes):
+            self._guard.check(merged.deletes, deleted=self._ledger.deleted)
             problems += merged.problems
             tally += merged.tally + self._send(merged.plan, merged.links, keys, problems, merged)
         return tally
@@ -227,15 +223,17 @@ class LinkHubSink:
             for stream, total in totals.items()
             if stream not in saved.unread
         }
-        self._guard.check(sum(gone.values()), deleted=self._ledger.deleted)
+        recount = None
+        if self._merger is not None:
+            recount = partial(self._merger.count_deletes, self._unseen(scope, gone))
+        self._guard.check(sum(gone.values()), deleted=self._ledger.deleted, recount=recount)
         tally = Tally()
         problems: list[RecordProblem] = []
-        for stream in (stream for stream, count in gone.items() if count):
-            for unseen in self._unseen(scope, stream):
-                plan = WritePlan(new=(), known=(), gone=unseen)
-                tally += self._carry_out(plan, {}, KeyPlan(), problems)
-                so_far = replace(saved, stage=Stage.READ, tally=saved.tally + tally)
-                self._ledger.save(scope, so_far)
+        for unseen in self._unseen(scope, gone):
+            plan = WritePlan(new=(), known=(), gone=unseen)
+            tally += self._carry_out(plan, {}, KeyPlan(), problems)
+            so_far = replace(saved, stage=Stage.READ, tally=saved.tally + tally)
+            self._ledger.save(scope, so_far)
         self._ledger.save(scope, replace(saved, tally=saved.tally + tally))
         return FinishResult(tally=tally, problems=problems)
 
@@ -254,15 +252,13 @@ class LinkHubSink:
         self._ledger.forget()
         self._client.close()
 
-    def _unseen(self, scope: str, stream: str) -> Iterator[Sequence[RecordLink]]:
-        """Yield what a full read has not seen of a stream, some at a time."""
-        after = ""
-        while True:
-            links = self._ledger.list_unseen(scope, stream, after=after, limit=BATCH_SIZE)
-            if not links:
-                return
-            yield links
-            after = links[-1].external_id
+    def _unseen(self, scope: str, gone: Mapping[str, int]) -> Iterator[Sequence[RecordLink]]:
+        """Yield what a full read has not seen of the streams that lack some, some at a time."""
+        for stream in (stream for stream, count in gone.items() if count):
+            after = ""
+            while links := self._ledger.list_unseen(scope, stream, after=after, limit=BATCH_SIZE):
+                yield links
+                after = links[-1].external_id
 
     def _upsert(
         self,
@@ -317,7 +313,7 @@ class LinkHubSink:
                 call = Pending(entity=entity, links=[link for link in links if link is not None])
                 self._ledger.expect(call.to_json())
         left = self._remove(going, merged)
-        count = 0
+        count = deleted = 0
         for intent in deletes:
             if intent.link is None:
                 continue
@@ -327,7 +323,8 @@ class LinkHubSink:
             # what LinkHub did not have any more is as gone as what it deleted now
             self._ledger.put(replace(intent.link, deleted_at=self._now()))
             count += 1
-        return Tally(success=count, deleted=count)
+            deleted += merged is None or intent.at in merged.versions
+        return Tally(success=count, unchanged=count - deleted, deleted=deleted)
 
     def _remove(self, intents: Iterable[Intent], merged: Merged | None) -> set[RecordKey]:
         """Delete in LinkHub; return the records that stay, because people edited them meanwhile."""

@@ -68,7 +68,7 @@ class ProviderSink:
         rules: SyncRules,
         lease_until: Callable[[], datetime],
         now: Callable[[], datetime],
-        approved: bool = False,
+        approved_deletes: int = 0,
         keeps_checkpoints: bool = True,
     ) -> None:
         self._client = client
@@ -91,7 +91,7 @@ class ProviderSink:
         """What is counted with the scope's first page."""
         self._guard = DeleteGuard(
             percent=Policies.from_json(instance.policies).delete_approval_percent,
-            approved=approved,
+            approved=approved_deletes,
             count_live=lambda: self.books.count_live() + self._count_import_deletes(),
             where=f"of {instance.name}, in LinkHub or at the provider",
         )

@@ -148,15 +148,17 @@ class SqlJobRepository:
         status: JobStatus,
         error_class: str = "",
         error_message: str = "",
+        asked_deletes: int = 0,
         now: datetime,
     ) -> Job:
-        """End a run and, unless it waits for an approval, the job."""
+        """End a run and, unless it waits for an approval (of so many deletes), the job."""
         return self._fenced(
             _run_of(job_id, run_id).values(
                 status=status,
                 lease_expires_at=None,
                 not_before=None,
                 finished_at=now if status in FINAL_STATUSES else None,
+                asked_deletes=asked_deletes,
                 error_class=error_class,
                 error_message=error_message,
                 updated_at=now,
@@ -195,7 +197,7 @@ class SqlJobRepository:
         return job or self._refuse(job_id, "cancelled")
 
     def approve(self, job_id: str, *, now: datetime) -> Job:
-        """Let a job that waits for an approval go on; ConflictError if it does not wait.
+        """Let a waiting job go on and delete what it asked for; ConflictError if it does not wait.
 
         It is pending again, its log open. Send its message and call `set_enqueued` after.
         """
@@ -206,6 +208,7 @@ class SqlJobRepository:
                 run_id="",
                 enqueued_at=None,
                 approved_at=now,
+                approved_deletes=jobs.c.asked_deletes,
                 error_class="",
                 error_message="",
                 updated_at=now,

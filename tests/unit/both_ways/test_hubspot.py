@@ -251,3 +251,20 @@ def test_too_many_archived_deals_wait_for_a_person(tmp_path: Path, sandbox: Runn
         assert len(hub.records()) == 6
         hub.assert_in_step()
         hub.assert_quiet()
+
+
+def test_what_linkhub_has_lost_as_well_is_no_storm(tmp_path: Path, sandbox: Running) -> None:
+    """Of eight archived deals LinkHub has lost four and an edit keeps one: three go unasked."""
+    with hubspot_pair(tmp_path, sandbox, percent=10, policy=ConflictPolicy.NEWEST) as hub:
+        ids = [hub.add_deal(f"Deal {number}") for number in range(12)]
+        hub.sync()
+        records = hub.records()
+        hub.archive_deals(*ids[:8])
+        hub.edit(delete=[records[f"Deal {number}"].id for number in range(4)])
+        hub.edit_record("Deal 4", name="Kept")
+        job = hub.world.add_job(hub.instance)
+        assert hub.sync(job).tally.deleted == 3
+        assert hub.world.job(job.id).status is JobStatus.SUCCESS
+        assert set(hub.records()) == {"Kept", *(f"Deal {number}" for number in range(8, 12))}
+        hub.assert_in_step()
+        hub.assert_quiet()

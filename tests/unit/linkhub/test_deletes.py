@@ -154,7 +154,7 @@ def test_a_power_cut_among_the_deletes_is_made_good(
     monkeypatch.setattr("shared.sinks.linkhub.sink.BATCH_SIZE", 2)
     bench.read_all(deals(*range(8)))
     bench.next_job()
-    sink = bench.sink(approved=True)
+    sink = bench.sink(approved=100)
     saved = bench.saved()
     sink.begin("deals", saved)
     tally = sink.write("deals", deals(0)).tally
@@ -167,7 +167,7 @@ def test_a_power_cut_among_the_deletes_is_made_good(
     except PowerCutError:
         bench.cut_after(writes=None)
     bench.claim()
-    sink = bench.sink(approved=True)
+    sink = bench.sink(approved=100)
     again = sink.load("deals")
     assert again is not None
     result = sink.finish("deals", replace(again, stage=Stage.FINISHED), {"deals": 1})
@@ -190,7 +190,7 @@ def test_a_page_of_too_many_deletes_asks_before_it_sends_anything(bench: Bench) 
         sink.write("deals", page)
     assert bench.requests() == before
     assert bench.sink().load("deals") == stood
-    assert bench.sync(*page, approved=True).tally == Tally(success=7, deleted=6)
+    assert bench.sync(*page, approved=100).tally == Tally(success=7, deleted=6)
 
 
 def test_what_a_full_read_did_not_show_asks_too(bench: Bench) -> None:
@@ -201,7 +201,7 @@ def test_what_a_full_read_did_not_show_asks_too(bench: Bench) -> None:
         bench.read_all(deals(*range(14)))
     assert live(bench) == set(range(20))
     bench.claim()
-    sink = bench.sink(approved=True)
+    sink = bench.sink(approved=100)
     saved = sink.load("deals")
     assert saved is not None
     assert saved.stage is Stage.READ

@@ -37,7 +37,7 @@ class Story:
         bench.next_job()
         self.target = bench.job.id
         for page in JOB:
-            bench.sync(*page, approved=True)
+            bench.sync(*page, approved=100)
         self.after = self.state()
         assert self.after != self.before
 
@@ -112,7 +112,7 @@ def test_the_next_sync_does_the_same_again(story: Story) -> None:
     story.undo()
     story.bench.next_job()
     for page in JOB:
-        story.bench.sync(*page, approved=True)
+        story.bench.sync(*page, approved=100)
     fields = story.bench.linkhub_fields(*KEYS)
     assert fields == story.after[0]
 

@@ -191,7 +191,9 @@ def _ask(uow: UnitOfWork, instance: Instance) -> None:
     job = _new_job(uow, instance)
     for run_id, answer in (("run-1", uow.jobs.approve), ("run-2", uow.jobs.reject)):
         uow.jobs.claim(job.id, run_id=run_id, now=NOW, lease_until=LATER)
-        uow.jobs.finish(job.id, run_id, status=JobStatus.WAITING_APPROVAL, now=NOW)
+        uow.jobs.finish(
+            job.id, run_id, status=JobStatus.WAITING_APPROVAL, asked_deletes=8, now=NOW
+        )
         answer(job.id, now=NOW)
 
 
@@ -289,6 +291,7 @@ def _conflict(uow: UnitOfWork, instance: Instance, link_id: str) -> None:
     uow.conflicts.list_settled(instance.id, limit=5)
     uow.conflicts.list_open(instance.id, limit=5)
     uow.conflicts.close([conflict.id], now=NOW)
+    uow.conflicts.close_open(instance.id, now=NOW)
     uow.conflicts.close([conflict.id], ConflictStatus.OBSOLETE, now=NOW)
 
 

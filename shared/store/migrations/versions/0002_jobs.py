@@ -34,6 +34,8 @@ def upgrade() -> None:
         sa.Column("redrives", sa.Integer(), nullable=False),
         sa.Column("cancel_requested_at", types.UtcDateTime(), nullable=True),
         sa.Column("approved_at", types.UtcDateTime(), nullable=True),
+        sa.Column("asked_deletes", sa.BigInteger(), nullable=False),
+        sa.Column("approved_deletes", sa.BigInteger(), nullable=False),
         sa.Column("target_job_id", types.Key(36), nullable=False),
         sa.Column("target_record_id", types.Key(36), nullable=False),
         sa.Column("started_at", types.UtcDateTime(), nullable=True),
