@@ -15,7 +15,7 @@ from tests.histories.people import Values, view
 from tests.histories.rig import House, Manner, Rig
 from tests.histories.wires import Blow
 
-STRIDE = 1 if HISTORIES >= 1000 else 3
+STRIDE = 1 if HISTORIES > 1000 else 3
 """Of the further variants every so manieth step is tried, shifted from one to the next."""
 
 Outcome = Mapping[str, tuple[Values | None, Values | None, frozenset[str]]]
