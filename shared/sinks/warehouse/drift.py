@@ -11,22 +11,24 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from shared.domain.changes import RecordProblem
 from shared.domain.selections import DriftPolicy
 from shared.sinks.warehouse import names
+from shared.sinks.warehouse.room import Bounds, Room
 from shared.sinks.warehouse.types import COMPANION, KEY, Column, ColumnType, infer
 
 STEPS = (50, 100, 200, 400, 850, 2_000, 4_000)
 """Lengths of text columns. 850 is the longest SQL Server can index, 4,000 its longest at all."""
 
 
-class Limits(Protocol):
-    """What a database says of the columns it can have."""
+_MOST_NAMED: Final = 20
+"""Of the fields one note of the log names."""
 
-    max_columns: int
-    """The most columns a table gets; the fields beyond stay in the companion column."""
+
+class Limits(Bounds, Protocol):
+    """What a database says of the columns it can have."""
 
     bounds_text: bool
     """Whether a text column has a length; where not, every one takes any text."""
@@ -41,23 +43,29 @@ class Shape:
 
     `former` are the columns of the generation this one is to replace, by field: a field keeps its
     name there and, as long as its first values fit, its type. `may_become` asks the table whether
-    its rows allow a column's new type.
+    its rows allow a column's new type. `crowded_out` are the fields that have no column for want
+    of room, as the log was told.
     """
 
     columns: Sequence[Column]
     policy: DriftPolicy = DriftPolicy.EVOLVE
     former: Mapping[str, Column] = field(default_factory=dict)
     may_become: Callable[[Column, Column], bool] = lambda _old, _new: True
+    crowded_out: set[str] = field(default_factory=set)
 
 
 class ShapeChange:
-    """What one batch makes of a table's shape: columns to add, and (old, new) ones to widen."""
+    """What one batch makes of a table's shape: columns to add, (old, new) ones to widen, and
+    the fields there was no room for.
+    """
 
     def __init__(self, shape: Shape, limits: Limits) -> None:
         self.added: list[Column] = []
         self.widened: list[tuple[Column, Column]] = []
+        self.crowded_out: list[str] = []
         self._shape = shape
         self._limits = limits
+        self._room = Room(limits, shape.columns)
         self._is_frozen = shape.policy is DriftPolicy.FREEZE
         self._known = {column.field: column for column in shape.columns}
         used = [*shape.columns, *shape.former.values()]
@@ -74,18 +82,26 @@ class ShapeChange:
         if self._is_frozen:
             return column
         if column is None:
-            if len(self._known) >= self._limits.max_columns:
-                return None
-            slot = len(self._known)
-            column = self._known[name] = replace(self._new(name, values, types), slot=slot)
-            self._taken.add(column.name.lower())
-            self.added.append(column)
-            return column
+            return self._add(name, values, types)
         wider = self._wider(column, values, types)
-        if wider is not column and self._shape.may_become(column, wider):
+        if wider is column or not self._shape.may_become(column, wider):
+            return column
+        if self._room.change(column, wider):
             self._known[name] = wider
             self.widened.append((column, wider))
             return wider
+        return column
+
+    def _add(self, name: str, values: Sequence[Any], types: AbstractSet[type]) -> Column | None:
+        if name in self._shape.crowded_out:
+            return None
+        column = replace(self._new(name, values, types), slot=len(self._known))
+        if not self._room.add(column):
+            self.crowded_out.append(name)
+            return None
+        self._known[name] = column
+        self._taken.add(column.name.lower())
+        self.added.append(column)
         return column
 
     def _new(self, name: str, values: Sequence[Any], types: AbstractSet[type]) -> Column:
@@ -138,6 +154,20 @@ def notes(stream: str, before: Sequence[Column], after: Sequence[Column]) -> lis
         for now in after
         for severity, message in _said(old.get(now.field), now)
     ]
+
+
+def crowding(stream: str, fields: Sequence[str]) -> RecordProblem:
+    """Return what the log is told of fields that got no column for want of room."""
+    named = ", ".join(fields[:_MOST_NAMED])
+    more = f" and {len(fields) - _MOST_NAMED:,} more" if len(fields) > _MOST_NAMED else ""
+    return RecordProblem(
+        stream=stream,
+        key="",
+        field=fields[0],
+        message=f"The table has no room for more columns: {COMPANION} has the values of "
+        f"{named}{more}, as JSON.",
+        severity="warning",
+    )
 
 
 def _said(was: Column | None, now: Column) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ class MssqlDialect:
     """See `Dialect`. `schema` is '' for the login's default one."""
 
     max_columns = 900
+    max_row = ddl.ROW_FOR_COLUMNS
     bounds_text = True
 
     def __init__(self, *, schema: str = "") -> None:
@@ -40,6 +41,10 @@ class MssqlDialect:
         self._bulk: BulkRoute | None = None
         self._has_chosen = False
         self.rows: RowRoute = JsonRows()
+
+    def takes(self, column: Column) -> int:
+        """Return bits of the one page that a row must fit into."""
+        return ddl.row_bits(column)
 
     def offer_bulk(self, text: Callable[[], str]) -> None:
         """Say how a connection of its own is opened."""

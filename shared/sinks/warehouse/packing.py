@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, cast
 
 from shared.domain.changes import RecordProblem, Rows
-from shared.sinks.warehouse.drift import Shape, ShapeChange
+from shared.sinks.warehouse.drift import Shape, ShapeChange, crowding
 from shared.sinks.warehouse.fitting import Storage, stored
 from shared.sinks.warehouse.hashing import hash_rows, without_fractions
 from shared.sinks.warehouse.types import COMPANION, KEY, KINDS, Column
@@ -78,6 +78,9 @@ def pack(
             packed.values.append(stored(values, types, column, storage, inexact))
     if inexact:
         _set_aside(packed, stream, inexact)
+    if change.crowded_out:
+        packed.problems.insert(0, crowding(stream, change.crowded_out))
+        shape.crowded_out.update(change.crowded_out)
     packed.hashes = _hashes(packed)
     return packed
 

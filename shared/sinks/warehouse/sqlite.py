@@ -52,8 +52,13 @@ class SqliteDialect:
     """
 
     max_columns = 900
+    max_row = 0
     bounds_text = False
     schema = ""
+
+    def takes(self, column: Column) -> int:  # noqa: ARG002  it does not matter which
+        """Nothing: a row goes on in as many pages as it needs."""
+        return 0
 
     def holds_text(self, text: str) -> bool:
         """Whether the text has a UTF-8 form; NUL is fine."""

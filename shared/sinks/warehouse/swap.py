@@ -18,6 +18,7 @@ from shared.sinks.warehouse.errors import MismatchError, is_integrity_error
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.reconciling import check_table, note, noted
 from shared.sinks.warehouse.registry import OwnedTable, Role
+from shared.sinks.warehouse.room import Room
 from shared.sinks.warehouse.types import Column
 from shared.sinks.warehouse.writer import repeated
 
@@ -187,11 +188,12 @@ def _carry_on(
     """
     now = {column.field for column in owned.columns}
     used = {column.name.lower() for column in owned.columns}
+    room = Room(estate.dialect, owned.columns)
     gone = [
         replace(column, has_vanished=True)
         for column in before
-        if column.field not in now and column.name.lower() not in used
-    ][: max(0, estate.dialect.max_columns - len(now))]
+        if column.field not in now and column.name.lower() not in used and room.add(column)
+    ]
     gone = [replace(column, slot=slot) for slot, column in enumerate(gone, start=len(now))]
     if gone:
         estate.dialect.add(connection, owned.table_name, gone)
