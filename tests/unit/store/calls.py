@@ -191,9 +191,7 @@ def _ask(uow: UnitOfWork, instance: Instance) -> None:
     job = _new_job(uow, instance)
     for run_id, answer in (("run-1", uow.jobs.approve), ("run-2", uow.jobs.reject)):
         uow.jobs.claim(job.id, run_id=run_id, now=NOW, lease_until=LATER)
-        uow.jobs.finish(
-            job.id, run_id, status=JobStatus.WAITING_APPROVAL, asked_deletes=8, now=NOW
-        )
+        uow.jobs.finish(job.id, run_id, status=JobStatus.WAITING_APPROVAL, asked_deletes=8, now=NOW)
         answer(job.id, now=NOW)
 
 
