@@ -7,9 +7,10 @@ be told of, is left to a reader that goes line by line and says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from types import NoneType
+from typing import Annotated, Any, Final
 
 import msgspec
 import orjson
@@ -20,26 +21,36 @@ from shared.domain.changes import Rows
 MOST_FIELDS: Final = 300
 """Documents whose names are data rather than fields have more; each row would have room for all."""
 
+_ALLOWED: Final[dict[type | None, Any]] = {
+    str: str | None,
+    bool: bool | None,
+    int: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
+}
+"""No float: msgspec would take an integer for one, and round it."""
 _REFUSED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
 
 
 class Layout:
     """The fields of a table's rows, `_id` aside, and the parser of their lines.
 
-    `is_whole`: a line with any other field is refused; else its other fields are passed over.
+    `is_whole`: a line with any other field is refused; else its other fields are passed over. So is
+    a line with a value of another type than `types` says of its field, null aside.
     Raises ValueError for a name msgspec cannot be told.
     """
 
-    def __init__(self, fields: Sequence[str], *, is_whole: bool) -> None:
+    def __init__(
+        self, fields: Iterable[str], *, is_whole: bool, types: Mapping[str, type | None]
+    ) -> None:
         self.fields = tuple(fields)
+        self.types = tuple(types.get(field) for field in self.fields)
         self._slots = [f"f{number}" for number in range(len(self.fields))]
         row = msgspec.defstruct(
             "Row",
             [
                 ("key", str, msgspec.field(name="_id")),
                 *(
-                    (slot, Any, msgspec.field(name=field, default=None))
-                    for slot, field in zip(self._slots, self.fields, strict=True)
+                    (slot, _ALLOWED.get(kind, Any), msgspec.field(name=field, default=None))
+                    for slot, field, kind in zip(self._slots, self.fields, self.types, strict=True)
                 ),
             ],
             forbid_unknown_fields=is_whole,
@@ -59,7 +70,8 @@ class Layout:
     def rows(self, stream: str, records: Sequence[Any]) -> Rows:
         """Return parsed lines, at least one, as rows."""
         keys, *values = zip(*map(msgspec.structs.astuple, records), strict=True)
-        return Rows(stream=stream, keys=keys, fields=self.fields, values=values)
+        types = [kind if kind in _ALLOWED else None for kind in self.types]
+        return Rows(stream=stream, keys=keys, fields=self.fields, values=values, types=types)
 
 
 class RowReader:
@@ -68,7 +80,7 @@ class RowReader:
     def __init__(self, fields: Sequence[str]) -> None:
         """`fields` are the wanted ones; none: every one there is."""
         self._is_whole = not fields
-        self.layout = Layout((), is_whole=self._is_whole)
+        self.layout = Layout((), is_whole=self._is_whole, types={})
         self._has_given_up = False
         try:
             self.layout = self._learnt(fields)
@@ -95,13 +107,33 @@ class RowReader:
         except msgspec.ValidationError:
             if not self._is_whole:
                 raise
-        documents = map(orjson.loads, filter(None, text.split(b"\n")))
-        self.layout = self._learnt(chain(self.layout.fields, chain.from_iterable(documents)))
+        documents = [orjson.loads(line) for line in text.split(b"\n") if line]
+        if set(map(type, documents)) != {dict}:
+            raise TypeError("a line is no document")
+        self.layout = self._learnt(
+            chain(self.layout.fields, chain.from_iterable(documents)), documents
+        )
         return self.layout.parse(text)
 
-    def _learnt(self, fields: Iterable[str]) -> Layout:
+    def _learnt(self, fields: Iterable[str], documents: Sequence[Mapping[str, Any]] = ()) -> Layout:
+        """Return the layout with more fields, and the types both knew and found here."""
         names = [field for field in dict.fromkeys(fields) if field != "_id"]
         if len(names) > MOST_FIELDS:
             self._has_given_up = True
             raise ValueError("the names are data")
-        return Layout(names, is_whole=self._is_whole)
+        types = {name: _type_of(document.get(name) for document in documents) for name in names}
+        for name, kind in zip(self.layout.fields, self.layout.types, strict=True):
+            types[name] = kind if types[name] in {kind, NoneType} else None
+        return Layout(names, is_whole=self._is_whole, types=types)
+
+
+def _type_of(values: Iterable[Any]) -> type | None:
+    """Return the one type the values have that can be relied on, NoneType where there are none."""
+    found = [value for value in values if value is not None]
+    kinds = set(map(type, found))
+    if len(kinds) > 1:
+        return None
+    kind = kinds.pop() if kinds else NoneType
+    if kind is int and not -(2**63) <= min(found) <= max(found) < 2**63:
+        return None
+    return kind if kind is NoneType or kind in _ALLOWED else None

@@ -68,10 +68,11 @@ class Rows(_Lazy):
     """Upserts of one stream, kept by field: a sink that wants columns need not take them apart.
 
     `values` has a sequence for each of `fields`, as long as `keys`; None where a record has no
-    value. The fields of a record are these and `_id`, its key.
+    value. The fields of a record are these and `_id`, its key. `types` says of a field that all of
+    its values are of this type, and its integers of 64 bits; None where somebody must look.
     """
 
-    __slots__ = ("fields", "keys", "stream", "values")
+    __slots__ = ("fields", "keys", "stream", "types", "values")
 
     def __init__(
         self,
@@ -80,11 +81,13 @@ class Rows(_Lazy):
         keys: Sequence[str],
         fields: Sequence[str],
         values: Sequence[Sequence[Any]],
+        types: Sequence[type | None] = (),
     ) -> None:
         self.stream = stream
         self.keys = keys
         self.fields = fields
         self.values = values
+        self.types = types or (None,) * len(fields)
 
     def __len__(self) -> int:
         return len(self.keys)

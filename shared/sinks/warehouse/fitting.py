@@ -35,14 +35,18 @@ def stored(
     column: Column,
     storage: Storage,
     inexact: dict[int, dict[str, Any]],
+    *,
+    is_short: bool = False,
 ) -> Sequence[Any]:
     """Return what the column gets for each value; `types` are those of the values, None aside.
+
+    `is_short`: they are integers of 64 bits, nobody need look.
 
     Whatever a value is beyond that goes to `inexact`: row to field to value.
     """
     if column.type is ColumnType.JSON:
         return [None if value is None else dump_exact(value) for value in values]
-    if _all_fit(values, types, column, storage):
+    if (is_short and column.type is ColumnType.INTEGER) or _all_fit(values, types, column, storage):
         return values
     return _fit_each(values, column, storage, inexact)
 

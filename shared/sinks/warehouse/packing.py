@@ -63,8 +63,8 @@ def pack(
     change = ShapeChange(shape, storage)
     packed = Packed(keys=keys, added=change.added, widened=change.widened)
     inexact: dict[int, dict[str, Any]] = {}
-    for name, values in _by_field([column.field for column in shape.columns], records):
-        types = set(map(type, values))
+    for name, values, said in _by_field([column.field for column in shape.columns], records):
+        types = _types(values, said)
         if not types <= _KNOWN_TYPES:
             return _without_unknown(stream, keys, records, shape=shape, storage=storage, name=name)
         types.discard(type(None))
@@ -75,7 +75,9 @@ def pack(
             _put_beside(name, values, inexact)
         else:
             packed.columns.append(column)
-            packed.values.append(stored(values, types, column, storage, inexact))
+            is_short = said is int
+            kept = stored(values, types, column, storage, inexact, is_short=is_short)
+            packed.values.append(kept)
     if inexact:
         _set_aside(packed, stream, inexact)
     if change.crowded_out:
@@ -85,14 +87,22 @@ def pack(
     return packed
 
 
+def _types(values: Sequence[Any], said: type | None) -> set[type]:
+    """Return the types of the values; `said`: the only one there is beside None, if it is known."""
+    if said is None:
+        return set(map(type, values))
+    is_there = bool(values) and (values[0] is not None or values.count(None) < len(values))
+    return {said} if is_there else set()
+
+
 def _by_field(
     known: Sequence[str], records: Sequence[Record] | Rows
-) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield each field with its value in every record, None where it is absent; `known` first,
-    but for Rows, which have an order already.
+) -> Iterator[tuple[str, Sequence[Any], type | None]]:
+    """Yield each field with its value in every record, None where it is absent, and with the type
+    that Rows say it has; `known` first, but for Rows, which have an order already.
     """
     if isinstance(records, Rows):
-        yield from zip(records.fields, records.values, strict=True)
+        yield from zip(records.fields, records.values, records.types, strict=True)
         return
     if not records:
         return
@@ -105,7 +115,8 @@ def _by_field(
     rows = map(itemgetter(*template, KEY), map(template.__or__, given))
     fields = zip(template, zip(*rows, strict=True), strict=False)
     next(fields)  # the key
-    yield from fields
+    for name, values in fields:
+        yield name, values, None
 
 
 def _hashes(packed: Packed) -> array[int]:

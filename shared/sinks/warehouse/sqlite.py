@@ -34,8 +34,9 @@ _TYPES = {
 _AT_CONNECT = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA cache_size = -16384",
-    "PRAGMA wal_autocheckpoint = 4000",
+    # No more than the processor's own cache holds: an index is sorted in pieces of this size.
+    "PRAGMA cache_size = -4096",
+    "PRAGMA wal_autocheckpoint = 2000",
     # Else renaming a live table would rewrite a person's views to show the old generation.
     "PRAGMA legacy_alter_table = ON",
 )

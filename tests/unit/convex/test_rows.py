@@ -84,6 +84,20 @@ def test_rows_come_by_field_and_in_full_pages() -> None:
     assert rows[1] == Upsert("t", "y", {"_id": "y", "b": [2]})
 
 
+def test_what_is_said_of_types_holds() -> None:
+    """A type is said of a field while all its values have it, and of integers of 64 bits only."""
+    reader = RowReader([])
+    said = []
+    for a, b in [(1, "x"), (None, None), (2**63 - 1, "y"), (1, True), (2**63, "z"), (7, "z")]:
+        records = reader.read(orjson.dumps({"_id": "x", "a": a, "b": b, "c": 1.0}), 1)
+        assert records is not None
+        rows = reader.layout.rows("t", records)
+        assert [column[0] for column in rows.values] == [a, b, 1.0]
+        said.append(tuple(rows.types))
+    whole, mixed, none = (int, str, None), (int, None, None), (None, None, None)
+    assert said == [whole, whole, whole, mixed, none, none]
+
+
 def test_names_that_are_data_are_read_as_documents(tmp_path: Path) -> None:
     """With a name of its own in each document, no row has room for all of them."""
     count = MOST_FIELDS + 20
