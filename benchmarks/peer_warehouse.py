@@ -1,4 +1,6 @@
-"""`python warehouse_peers.py NAME FOLDER DATABASE`: one load by another tool, in its own venv.
+"""`python peer_warehouse.py NAME FOLDER TARGET`: one load by another tool, in its own venv.
+
+TARGET is a SQLite file; or a schema, where BENCH_DLT and BENCH_SLING say of which SQL Server.
 
 Nothing of this project is imported: the venv has the peer and nothing else. FOLDER holds one
 `<table>.jsonl` for each table, unpacked, which is a head start. Prints one JSON object: seconds of
@@ -22,7 +24,7 @@ from typing import Any
 PAGE = 5_000
 
 
-def load_by_dlt(folder: Path, database: Path) -> tuple[float, float]:
+def load_by_dlt(folder: Path, target: str) -> tuple[float, float]:
     """Hand dlt parsed pages, as its users do; nested values stay whole."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
@@ -40,12 +42,18 @@ def load_by_dlt(folder: Path, database: Path) -> tuple[float, float]:
         if page:
             yield page
 
+    server = os.environ.get("BENCH_DLT")
+    destination = (
+        dlt.destinations.mssql(server)
+        if server
+        else dlt.destinations.sqlalchemy(f"sqlite:///{target}")
+    )
     with tempfile.TemporaryDirectory() as home:
         started = time.perf_counter()
         pipeline = dlt.pipeline(
             "bench",
-            destination=dlt.destinations.sqlalchemy(f"sqlite:///{database}"),
-            dataset_name="main",
+            destination=destination,
+            dataset_name=target if server else "main",
             pipelines_dir=home,
         )
         pipeline.run(
@@ -63,17 +71,19 @@ def load_by_dlt(folder: Path, database: Path) -> tuple[float, float]:
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def load_by_sling(folder: Path, database: Path) -> tuple[float, float]:
+def load_by_sling(folder: Path, target: str) -> tuple[float, float]:
     """Run its program once a table, flattened: without that all of a line is one text column."""
     purelib = Path(sysconfig.get_paths()["purelib"])
     program = next(purelib.glob("sling_linux_amd64/bin/sling-linux-amd64"))
     env = {**os.environ, "SLING_DISABLE_TELEMETRY": "true", "SLING_LOADED_AT_COLUMN": "false"}
+    is_server = "BENCH_SLING" in env
+    connection, schema = ("BENCH_SLING", target) if is_server else (f"sqlite://{target}", "main")
     started = time.perf_counter()
     for path in sorted(folder.glob("*.jsonl")):
         source = ["--src-stream", path.as_uri(), "--src-options", "{flatten: 0}"]
-        target = ["--tgt-conn", f"sqlite://{database}", "--tgt-object", f"main.{path.stem}"]
+        place = ["--tgt-conn", connection, "--tgt-object", f"{schema}.{path.stem}"]
         subprocess.run(
-            [program, "run", *source, *target, "--mode", "full-refresh"],
+            [program, "run", *source, *place, "--mode", "full-refresh"],
             env=env,
             stdout=sys.stderr,
             check=True,
@@ -87,9 +97,9 @@ LOADS = {"dlt": load_by_dlt, "sling": load_by_sling}
 
 def main() -> None:
     """Run one load on a copy of the tables' names and print what it took."""
-    name, folder, database = sys.argv[1:]
+    name, folder, target = sys.argv[1:]
     stdout, sys.stdout = sys.stdout, sys.stderr  # peers talk
-    seconds, peak = LOADS[name](Path(folder), Path(database))
+    seconds, peak = LOADS[name](Path(folder), target)
     print(json.dumps({"seconds": seconds, "peak_mb": peak}), file=stdout)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ _NUMBERS: Final = {
     "integer": ("year", "month", "day", "dep_time", "flight", "distance"),
     "real": ("_creationTime", "dep_delay", "arr_delay", "air_time"),
 }
-_DECLARED: Final = {"integer": ("INT",), "real": ("REAL", "FLOA", "DOUB", "INT")}
+_DECLARED: Final = {"integer": ("INT",), "real": ("REAL", "FLOA", "DOUB", "DEC", "NUMER", "INT")}
 _OF_ORDER: Final = "_id"
 
 
@@ -34,37 +35,51 @@ class Verdict:
         return not self.problems
 
 
-def check_table(
+def check_sqlite(
     database: Path, table: str, source: Iterable[Mapping[str, Any]], *, exactly: bool
 ) -> Verdict:
-    """Compare a table with the documents it was made of.
+    """Compare a table of a SQLite file with the documents it was made of; see `compare`.
 
-    `exactly`: in their order, types included, under the same names. Else rows are found by their
-    `_id`, 2 equals 2.0, a time may have been read as one, names may have been respelt and nested
-    values spread over columns: what a person would call the same.
+    `exactly` means in the documents' order, too.
     """
     with closing(sqlite3.connect(database)) as connection:
-        types = {
-            _plain(row[1]): str(row[2]).upper()
-            for row in connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-        }
+        types = {row[1]: row[2] for row in connection.execute(f'PRAGMA table_info("{table}")')}
         order = "rowid" if exactly else _OF_ORDER
         cursor = connection.execute(f'SELECT * FROM "{table}" ORDER BY {order}')
         names = [column[0] for column in cursor.description]
         given: Iterator[Mapping[str, Any]] = iter(source)
         if not exactly:
             given = iter(sorted(given, key=lambda document: str(document[_OF_ORDER])))
-        differences = _exact_differences if exactly else _differences
-        problems: list[str] = []
-        for number, (row, document) in enumerate(itertools.zip_longest(cursor, given)):
-            if row is None or document is None:
-                problems.append(f"row {number}: {'missing' if row is None else 'too many'}")
-                break
-            found = dict(zip(names, row, strict=True))
-            problems += (f"{table}, row {number}, {what}" for what in differences(found, document))
-            if len(problems) >= _SHOWN:
-                break
-    return Verdict(is_typed=_is_typed(types), problems=problems[:_SHOWN])
+        return compare(table, names, types, cursor, given, exactly=exactly)
+
+
+def compare(
+    table: str,
+    names: Sequence[str],
+    types: Mapping[str, str],
+    rows: Iterable[Sequence[Any]],
+    documents: Iterable[Mapping[str, Any]],
+    *,
+    exactly: bool,
+) -> Verdict:
+    """Compare rows with the documents they were made of, one after the other.
+
+    `exactly`: types included, under the same names. Else 2 equals 2.0, a time may have been read as
+    one, names may have been respelt and nested values spread over columns: what a person would
+    call the same. `types`: what the database calls the columns' types.
+    """
+    differences = _exact_differences if exactly else _differences
+    problems: list[str] = []
+    for number, (row, document) in enumerate(itertools.zip_longest(rows, documents)):
+        if row is None or document is None:
+            problems.append(f"row {number}: {'missing' if row is None else 'too many'}")
+            break
+        found = dict(zip(names, row, strict=True))
+        problems += (f"{table}, row {number}, {what}" for what in differences(found, document))
+        if len(problems) >= _SHOWN:
+            break
+    plain = {_plain(name): str(kind).upper() for name, kind in types.items()}
+    return Verdict(is_typed=_is_typed(plain), problems=problems[:_SHOWN])
 
 
 def _is_typed(types: Mapping[str, str]) -> bool:
@@ -106,8 +121,12 @@ def _leaves(
 def _same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict | list):
         return isinstance(found, str) and bool(json.loads(found) == wanted)
+    if isinstance(wanted, str) and isinstance(found, datetime):
+        return _time(wanted) == found.replace(tzinfo=None)
     if isinstance(wanted, str) and isinstance(found, str) and found != wanted:
         return _time(found) is not None and _time(found) == _time(wanted)
+    if isinstance(found, Decimal):
+        return bool(float(found) == wanted)
     return bool(found == wanted)
 
 
