@@ -43,9 +43,7 @@ class Person:
 
     def records(self) -> dict[str, Mapping[str, Any]]:
         """Return LinkHub's live records by id."""
-        rows = self.world.linkhub(
-            "SELECT * FROM initiatives WHERE profile = ?", self.profile
-        )
+        rows = self.world.linkhub("SELECT * FROM initiatives WHERE profile = ?", self.profile)
         return {row["id"]: dict(row) for row in rows}
 
     def deals(self) -> dict[str, Mapping[str, Any]]:
