@@ -169,11 +169,23 @@ class Estate:
 
     def _next_generation(self, connection: Connection, key: str) -> int:
         """Return a number no table of the stream has: one may have been set aside by an undo."""
-        mine = (o.generation for o in self.registry.list_all(connection) if o.stream == key)
-        return 1 + max(mine, default=0)
+        mine = self.registry.list_stream(connection, key)
+        return 1 + max((owned.generation for owned in mine), default=0)
 
     def _live_name(self, connection: Connection, stream: str) -> str:
-        key = names.bounded_key(stream)
-        others = [o for o in self.registry.list_all(connection) if o.stream != key]
-        taken = {name.lower() for o in others for name in (o.table_name, o.target_name)}
-        return names.table_name(stream, prefix=self.prefix, taken=taken)
+        others = _Others(connection, self.registry, names.bounded_key(stream))
+        return names.table_name(stream, prefix=self.prefix, taken=others)
+
+
+class _Others:
+    """The names that streams other than that of the key have, looked up one by one: an instance may
+    have hundreds of tables, and each asks for a name or two.
+    """
+
+    def __init__(self, connection: Connection, registry: Registry, key: str) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._key = key
+
+    def __contains__(self, name: object) -> bool:
+        return self._registry.is_used(self._connection, str(name), but_by=self._key)

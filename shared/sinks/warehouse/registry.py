@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ from shared.sinks.warehouse.state import Tables
 from shared.sinks.warehouse.types import BASE_COLUMNS, Column
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
 
 class Role(StrEnum):
@@ -72,52 +72,55 @@ class Registry:
 
     def list_all(self, connection: Connection) -> list[OwnedTable]:
         """Return every table of this instance, by stream and role."""
-        table = self._table
-        rows = connection.execute(
-            select(table)
-            .where(table.c.instance_id == self._instance_id)
-            .order_by(table.c.stream, table.c.role)
-        ).mappings()
-        return [
-            OwnedTable(
-                stream=row["stream"],
-                role=Role(row["role"]),
-                scope=row["scope"],
-                table_name=row["table_name"],
-                target_name=row["target_name"],
-                view_name=row["view_name"],
-                columns=[Column.from_json(item) for item in json.loads(row["columns"])],
-                generation=row["generation"],
-                row_count=row["row_count"],
-                checksum=row["checksum"],
-                rejected=row["rejected"],
-                repeats=row["repeats"],
-                batch=row["batch"],
-                job_id=row["job_id"],
-                written_by=row["written_by"],
-                last_check=row["last_check"],
-                undone_by=row["undone_by"],
-                checkpoint=row["checkpoint"],
-                loaded_at=row["loaded_at"],
-            )
-            for row in rows
-        ]
+        return self._list(connection)
 
     def list_role(
         self, connection: Connection, role: Role, *, scope: str | None = None
-    ) -> Sequence[OwnedTable]:
+    ) -> list[OwnedTable]:
         """Return the tables in one role, of one scope if it is given."""
-        return [
-            owned
-            for owned in self.list_all(connection)
-            if owned.role is role and (scope is None or owned.scope == bounded_key(scope))
-        ]
+        columns = self._table.c
+        of_scope = () if scope is None else (columns.scope == bounded_key(scope),)
+        return self._list(connection, columns.role == role.value, *of_scope)
+
+    def list_stream(self, connection: Connection, key: str) -> list[OwnedTable]:
+        """Return the tables of the stream of this key, by role."""
+        return self._list(connection, self._table.c.stream == key)
 
     def find(self, connection: Connection, stream: str, role: Role) -> OwnedTable | None:
         """Return the stream's table in a role, None if it has none."""
-        key = bounded_key(stream)
-        found = (o for o in self.list_all(connection) if o.stream == key and o.role is role)
-        return next(found, None)
+        columns = self._table.c
+        found = self._list(
+            connection, columns.stream == bounded_key(stream), columns.role == role.value
+        )
+        return next(iter(found), None)
+
+    def is_used(self, connection: Connection, name: str, *, but_by: str) -> bool:
+        """Whether a stream of this instance other than that of the key `but_by` has this name, or
+        is going to get it. Names differ by more than their case.
+        """
+        table = self._table
+        found = connection.execute(
+            select(table.c.stream)
+            .where(
+                table.c.instance_id == self._instance_id,
+                table.c.stream != but_by,
+                or_(
+                    func.lower(table.c.table_name) == name.lower(),
+                    func.lower(table.c.target_name) == name.lower(),
+                ),
+            )
+            .limit(1)
+        )
+        return found.first() is not None
+
+    def _list(self, connection: Connection, *which: ColumnElement[bool]) -> list[OwnedTable]:
+        table = self._table
+        rows = connection.execute(
+            select(table)
+            .where(table.c.instance_id == self._instance_id, *which)
+            .order_by(table.c.stream, table.c.role)
+        ).mappings()
+        return [read_entry(row) for row in rows]
 
     def owners_of(self, connection: Connection, name: str) -> list[tuple[str, str, bool]]:
         """Return (instance id, stream, is it made) of all, of any instance, who use this name.
@@ -201,3 +204,28 @@ class Registry:
             columns.stream == owned.stream,
             columns.role == owned.role.value,
         )
+
+
+def read_entry(row: RowMapping) -> OwnedTable:
+    """Return the table a row of the registry tells of."""
+    return OwnedTable(
+        stream=row["stream"],
+        role=Role(row["role"]),
+        scope=row["scope"],
+        table_name=row["table_name"],
+        target_name=row["target_name"],
+        view_name=row["view_name"],
+        columns=[Column.from_json(item) for item in json.loads(row["columns"])],
+        generation=row["generation"],
+        row_count=row["row_count"],
+        checksum=row["checksum"],
+        rejected=row["rejected"],
+        repeats=row["repeats"],
+        batch=row["batch"],
+        job_id=row["job_id"],
+        written_by=row["written_by"],
+        last_check=row["last_check"],
+        undone_by=row["undone_by"],
+        checkpoint=row["checkpoint"],
+        loaded_at=row["loaded_at"],
+    )

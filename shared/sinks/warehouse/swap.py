@@ -157,7 +157,7 @@ def _replace(
     connection: Connection, estate: Estate, owned: OwnedTable, *, job_id: str, keeps: bool
 ) -> None:
     registry, dialect = estate.registry, estate.dialect
-    old = {o.role: o for o in registry.list_all(connection) if o.stream == owned.stream}
+    old = {o.role: o for o in registry.list_stream(connection, owned.stream)}
     previous, live = old.get(Role.PREVIOUS), old.get(Role.LIVE)
     kept_name = names.previous_name(owned.target_name)
     if previous is not None:
