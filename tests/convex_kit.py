@@ -25,7 +25,7 @@ from shared.domain.changes import Change, Page
 from shared.domain.checkpoints import Checkpoint
 from shared.ports.provider import Connection, ConnectRequest, Credentials
 
-_START_SECONDS = 20
+_START_SECONDS = 120
 
 
 def documents(count: int, *, table: str = "t", **fields: Any) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST_JSON: dict[str, Any] = {"version": "2.0"}
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+PATIENCE = 120.0
+"""Seconds after which what was waited for will not come any more, on the slowest of machines."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class RunningHost:
         """Send the signal, wait for the end, return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(by)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(PATIENCE)
 
 
 class HostFailedError(Exception):
@@ -104,7 +104,7 @@ def write_app(
     return folder
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 15.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     """Return the first true value of `condition`; fail where none came within `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -161,7 +161,7 @@ def queue_storage(azurite: AzuriteFactory) -> str:
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
     """Return a client that follows no redirect."""
-    with httpx.Client(timeout=20.0, trust_env=False) as client:
+    with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
         yield client
 
 
@@ -180,10 +180,10 @@ def _first_line(process: subprocess.Popen[str], log_path: Path) -> str:
         raise AssertionError("the host's stdout is a pipe")
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
-        is_ready = bool(selector.select(START_SECONDS))
+        is_ready = bool(selector.select(PATIENCE))
     line = stdout.readline() if is_ready else ""
     if not line:
         if not is_ready:
             process.kill()
-        raise HostFailedError(process.wait(STOP_SECONDS), log_path.read_text(encoding="utf-8"))
+        raise HostFailedError(process.wait(PATIENCE), log_path.read_text(encoding="utf-8"))
     return line

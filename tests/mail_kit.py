@@ -15,7 +15,8 @@ from shared.domain.notifications import Notice, NotificationEvent
 from shared.ports.mailer import MailMessage
 from shared.store.database import Database
 
-PATIENCE = 20.0
+PATIENCE = 120.0
+"""Seconds after which what was waited for will not come any more, on the slowest of machines."""
 
 
 @dataclass

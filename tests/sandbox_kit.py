@@ -16,7 +16,8 @@ import httpx
 from local.sandbox.emulators import Options
 from local.sandbox.server import Sandbox
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds after which what was waited for will not come any more, on the slowest of machines."""
 _TLS = ssl.create_default_context()
 """Made once: httpx would load the certificates for each client anew."""
 

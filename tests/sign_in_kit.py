@@ -162,7 +162,12 @@ class SignedIn:
         return ProviderDefinition(spec=self.spec, oauth=self.oauth, connect=_connect)
 
     def tokens(
-        self, *, knows: bool = True, patience: float = 90, resource: str = ""
+        self,
+        *,
+        knows: bool = True,
+        patience: float = 90,
+        resource: str = "",
+        sleep: Callable[[float], None] | None = None,
     ) -> InstanceTokens:
         """Return the token source of a connection; `knows` what the vault has now, or nothing."""
         return InstanceTokens(
@@ -171,7 +176,7 @@ class SignedIn:
             instance_id=self.instance.id,
             resource=resource,
             known=self.stored if knows else None,
-            sleep=self.sleep,
+            sleep=sleep or self.sleep,
             patience=patience,
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 BEGAN = datetime(2026, 11, 21, 8, tzinfo=UTC)
-PATIENCE = 60
+PATIENCE = 600
 """Seconds of the wall clock after which a thread that is not woken gives up."""
 
 

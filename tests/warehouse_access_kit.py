@@ -153,7 +153,7 @@ def listening(talk: Talk) -> Iterator[int]:
                     connected, _ = server.accept()
                 except TimeoutError:
                     continue
-                connected.settimeout(10)
+                connected.settimeout(60)
                 with connected, suppress(OSError, ssl.SSLError, struct.error):
                     talk(connected)
 
@@ -161,7 +161,7 @@ def listening(talk: Talk) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         ends.set()
-        thread.join(15)
+        thread.join(60)
 
 
 def packet(payload: bytes, *, kind: int = 0x04, status: int = 1) -> bytes:

@@ -16,7 +16,7 @@ _POLL_SECONDS: Final = 0.01
 
 
 @contextmanager
-def exclusive(path: Path, *, timeout: float = 10) -> Iterator[None]:
+def exclusive(path: Path, *, timeout: float = 30) -> Iterator[None]:
     """Hold the lock file at `path`; TransientError if another keeps it for `timeout` seconds.
 
     The file is made where missing and stays: removing it would let two holders in. The operating

@@ -95,7 +95,7 @@ def test_delayed_message_shows_up(queue: StorageJobQueue, service: QueueServiceC
     queue.send("job-1", scheduled=False, delay=0.6)
     client = service.get_queue_client(MANUAL_QUEUE)
     while not bodies(client):
-        assert time.monotonic() - sent_at < 10
+        assert time.monotonic() - sent_at < 120
     assert time.monotonic() - sent_at > 0.6
 
 
@@ -124,7 +124,7 @@ def test_threads_share_one_queue(queue: StorageJobQueue, service: QueueServiceCl
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join()
     found = {parse_message(body) for body in bodies(service.get_queue_client(SCHEDULED_QUEUE))}
     assert found == {f"job-{number}" for number in range(6)}
 

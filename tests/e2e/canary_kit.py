@@ -56,7 +56,7 @@ class Gate:
             self.upstream + handler.path,
             headers=passed,
             content=body,
-            timeout=60,
+            timeout=240,
             trust_env=False,
         )
 

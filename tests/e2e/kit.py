@@ -19,7 +19,9 @@ from local.stack.stack import Stack, StackOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = (sys.executable, str(ROOT / "dev.py"))
-JOB_SECONDS = 120.0
+JOB_SECONDS = 600.0
+STEP_SECONDS = 240.0
+"""What was waited for as long as that will not come, not even on the slowest of machines."""
 COUNTS = ("processed", "success", "warning", "error", "unchanged")
 
 Found = TypeVar("Found")
@@ -138,7 +140,7 @@ def running_world(options: StackOptions) -> Iterator[World]:
     """Run a stack for the length of the block, both providers connected and nothing synced."""
     with ExitStack() as opened:
         stack = opened.enter_context(Stack(options))
-        sandbox = opened.enter_context(httpx.Client(base_url=stack.sandbox, timeout=60))
+        sandbox = opened.enter_context(httpx.Client(base_url=stack.sandbox, timeout=STEP_SECONDS))
         yield joined(stack, sandbox, subject="ada")
 
 
@@ -163,7 +165,7 @@ def joined(stack: Stack, sandbox: httpx.Client, *, subject: str) -> World:
 
 def query(path: Path, statement: str, *values: object) -> list[sqlite3.Row]:
     """Return the rows a SQLite file answers; the file is not changed."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
         connection.row_factory = sqlite3.Row
         return connection.execute(statement, values).fetchall()
 
@@ -198,7 +200,7 @@ def ended_with_us(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[s
         if process.poll() is None:
             below = descendants(process.pid)
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=STEP_SECONDS)
             assert not alive(below), "the program left processes behind"
         for pipe in filter(None, (process.stdout, process.stderr)):
             pipe.close()

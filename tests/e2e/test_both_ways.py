@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.stack.stack import StackOptions
-from tests.e2e.kit import World, eventually, running_world
+from tests.e2e.kit import STEP_SECONDS, World, eventually, running_world
 from tests.e2e.test_kill import MESSAGE_LEASE, SETTINGS, Killer
 
 DEALS = 30
@@ -164,7 +164,7 @@ def test_a_kill_while_hubspot_is_written_to(person: Person) -> None:
     )
     world.fault("hubspot", "slow", path="/batch/upsert", seconds=60, count=1)
     job_id = world.start(person.instance, mode="incremental")
-    eventually(lambda: world.struck() == [], seconds=30, what="deals made, and no answer")
+    eventually(lambda: world.struck() == [], seconds=STEP_SECONDS, what="deals made, and no answer")
     killer = Killer(world=world, sizes={job_id: DEALS}, rng=random.Random(0))  # noqa: S311  dice
     killer.kill()
     job = world.wait(job_id)

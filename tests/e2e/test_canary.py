@@ -22,7 +22,7 @@ from local.stack.stack import Stack, StackOptions, mint_token
 from shared.backends.local_vault import LocalVault
 from tests.convex_kit import small_export
 from tests.e2e.canary_kit import ECHO, Evidence, Gate, forms_of, found_in, open_gate
-from tests.e2e.kit import JOB_SECONDS, eventually, query
+from tests.e2e.kit import JOB_SECONDS, STEP_SECONDS, eventually, query
 from tests.host_kit import open_queue
 
 MARKER = f"marker-{secrets.token_hex(8)}"
@@ -53,7 +53,7 @@ class Player:
         self._http = httpx.Client(
             base_url=f"{api}/v1/",
             headers={"Authorization": f"Bearer {token}", "X-Request-Id": MARKER},
-            timeout=60,
+            timeout=STEP_SECONDS,
         )
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ def cut_the_power(story: Story, player: Player, stack: Stack) -> None:
                 seen += [str(message.content) for message in queue.peek_messages(32)]
         return "\n".join(seen).encode()
 
-    seen = eventually(peek, seconds=LEASE_SECONDS * 10, what="the dead run's message")
+    seen = eventually(peek, seconds=STEP_SECONDS, what="the dead run's message")
     story.evidence.places["queues"] = seen
     story.answers["on the queue"] = job["id"]
 

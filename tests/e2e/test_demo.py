@@ -19,7 +19,7 @@ import orjson
 import pytest
 
 from local.stack.stack import StackOptions
-from tests.e2e.kit import World, counts_of, running_world
+from tests.e2e.kit import STEP_SECONDS, World, counts_of, running_world
 
 FEW = 100
 """More than the overlap of an incremental read holds, and far less than everything."""
@@ -283,7 +283,7 @@ def linkhub_keys(world: World) -> list[str]:
 def source_tables(world: World) -> dict[str, int]:
     """Return the documents of each stream, as the deployment counts them."""
     url = world.stack.directory["convex"]["url"]
-    tables: dict[str, int] = httpx.get(f"{url}/_state", timeout=60).json()["tables"]
+    tables: dict[str, int] = httpx.get(f"{url}/_state", timeout=STEP_SECONDS).json()["tables"]
     return tables
 
 

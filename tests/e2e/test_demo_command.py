@@ -14,7 +14,7 @@ from local.sandbox.convex.sample import write_export
 from tests.convex_kit import documents
 from tests.e2e.kit import DEV, ROOT, alive, descendants, ended_with_us
 
-DEMO_SECONDS = 120.0
+DEMO_SECONDS = 900.0
 LOOK_SECONDS = 0.1
 COUNTS = {"processed", "success", "warning", "error", "unchanged", "duration_ms"}
 

@@ -19,7 +19,7 @@ import pytest
 from local.sandbox.convex.sample import write_export
 from local.stack.stack import StackOptions
 from tests.convex_kit import documents
-from tests.e2e.kit import World, counts_of, eventually, joined, running_world
+from tests.e2e.kit import STEP_SECONDS, World, counts_of, eventually, joined, running_world
 
 DEALS = 3_000
 ROWS = {"cars": 30_000, "wheels": 15_000, "shop/bills": 5_000}
@@ -124,7 +124,7 @@ class Killer:
             over = all(state.status not in {"pending", "running"} for state in now.values())
             return over or is_there(now)
 
-        eventually(look, seconds=30, what="a run, or its progress")
+        eventually(look, seconds=STEP_SECONDS, what="a run, or its progress")
 
 
 def killer_of(world: World, sizes: Mapping[str, int], *, seed: int = 0) -> Killer:
@@ -157,7 +157,9 @@ def test_a_kill_between_linkhubs_answer_and_our_commit(world: World) -> None:
     customer = joined(world.stack, world.sandbox, subject="customer-between")
     world.fault("linkhub", "slow", path="/batch/upsert", seconds=60, skip=2, count=1)
     job_id = customer.start(customer.hubspot)
-    eventually(lambda: world.struck() == [], seconds=30, what="an upsert taken, not answered")
+    eventually(
+        lambda: world.struck() == [], seconds=STEP_SECONDS, what="an upsert taken, not answered"
+    )
     killer = killer_of(world, {job_id: DEALS})
     killer.kill()
 

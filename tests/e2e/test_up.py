@@ -16,12 +16,19 @@ import httpx
 import pytest
 
 from local.stack.client import ApiClient
-from tests.e2e.kit import DEV, ROOT, alive, descendants, ended_with_us, eventually
+from tests.e2e.kit import (
+    DEV,
+    JOB_SECONDS,
+    ROOT,
+    STEP_SECONDS,
+    alive,
+    descendants,
+    ended_with_us,
+    eventually,
+)
 
 EMULATORS = {"issuer", "hubspot", "entra", "powerbi", "graph", "linkhub", "convex"}
 KEYS = {"api", "sandbox", "mailbox", "state", "pid", *EMULATORS}
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Up:
 
 def dev(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*DEV, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=START_SECONDS
+        [*DEV, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_SECONDS
     )
 
 
@@ -72,7 +79,7 @@ def wait_ready(up: Up) -> None:
         assert up.process.poll() is None, up.process.communicate()[0]
         return up.file.exists()
 
-    eventually(look, seconds=START_SECONDS, what="stack.json")
+    eventually(look, seconds=STEP_SECONDS, what="stack.json")
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +94,19 @@ def test_the_file_appears_when_all_is_ready_and_goes_at_the_end(tmp_path: Path) 
     file = tmp_path / "stack.json"
     file.write_text('{"api": "http://127.0.0.1:1/api"}', encoding="utf-8")
     with start_up(tmp_path) as up:
-        eventually(lambda: not file.exists(), seconds=START_SECONDS, what="no stale file")
+        eventually(lambda: not file.exists(), seconds=STEP_SECONDS, what="no stale file")
         wait_ready(up)
         urls = up.urls()
         assert urls.keys() >= KEYS
         assert urls["api"].endswith("/api")
-        assert httpx.get(f"{urls['api']}/ready", timeout=10).status_code == 200
-        assert httpx.get(f"{urls['sandbox']}/_sandbox", timeout=10).status_code == 200
+        assert httpx.get(f"{urls['api']}/ready", timeout=STEP_SECONDS).status_code == 200
+        assert httpx.get(f"{urls['sandbox']}/_sandbox", timeout=STEP_SECONDS).status_code == 200
         assert Path(urls["state"]).is_dir()
 
         below = descendants(up.process.pid)
         assert len(below) >= 4, "the command's own process, Azurite, the sandbox and the host"
         up.process.terminate()
-        said, _ = up.process.communicate(timeout=STOP_SECONDS)
+        said, _ = up.process.communicate(timeout=STEP_SECONDS)
         assert up.process.returncode == 0
         assert "Everything is stopped." in said
         assert urls["api"] in said
@@ -113,7 +120,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
         wait_ready(up)
         below = descendants(up.process.pid)
         os.killpg(up.process.pid, signal.SIGINT)
-        up.process.communicate(timeout=STOP_SECONDS)
+        up.process.communicate(timeout=STEP_SECONDS)
         assert up.process.returncode == 0
         assert alive(below) == set()
         assert not up.file.exists()
@@ -124,11 +131,11 @@ def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
     with start_up(tmp_path) as up:
         below = eventually(
             lambda: found if len(found := descendants(up.process.pid)) > 1 else set(),
-            seconds=START_SECONDS,
+            seconds=STEP_SECONDS,
             what="a first child",
         )
         up.process.terminate()
-        up.process.communicate(timeout=STOP_SECONDS)
+        up.process.communicate(timeout=STEP_SECONDS)
         assert up.process.returncode == 0
         assert alive(below) == set()
         assert not up.file.exists()
@@ -139,19 +146,22 @@ def test_tokens_open_the_api(up: Up) -> None:
     api = up.urls()["api"]
     for words, status in (((), 403), (("--admin",), 200)):
         headers = {"Authorization": f"Bearer {up.token(*words)}"}
-        assert httpx.get(f"{api}/v1/providers", headers=headers, timeout=10).status_code == 200
-        letters = httpx.get(f"{api}/v1/admin/dead-letters", headers=headers, timeout=10)
+        assert (
+            httpx.get(f"{api}/v1/providers", headers=headers, timeout=STEP_SECONDS).status_code
+            == 200
+        )
+        letters = httpx.get(f"{api}/v1/admin/dead-letters", headers=headers, timeout=STEP_SECONDS)
         assert letters.status_code == status
 
 
 def test_the_calls_of_the_readme_work(up: Up) -> None:
     """What a newcomer tries first, from the profile to a queued job, is accepted."""
     urls = up.urls()
-    key = httpx.get(f"{urls['sandbox']}/_sandbox", timeout=10).json()["hubspot"]["token"]
+    key = httpx.get(f"{urls['sandbox']}/_sandbox", timeout=STEP_SECONDS).json()["hubspot"]["token"]
     with ApiClient(urls["api"], up.token()) as api:
         api.call("PUT", "me", {"name": "Ada", "timeZone": "Europe/Rome"})
         instance = api.connect("hubspot", api_key=key)
-        job = api.wait(api.start(instance["id"])["id"], seconds=START_SECONDS)
+        job = api.wait(api.start(instance["id"])["id"], seconds=JOB_SECONDS)
     assert (job["status"], job["counts"]["processed"]) == ("success", 25_000)
 
 

@@ -231,7 +231,7 @@ def test_of_two_tabs_at_the_same_moment_one_wins(
     together = Barrier(len(bodies))
 
     def save(body: Any) -> Answer:
-        together.wait(timeout=10)
+        together.wait(timeout=120)
         return ada.call("PUT", f"{path}/{name}", body=body, headers={"If-Match": etag})
 
     with ThreadPoolExecutor(len(bodies)) as tabs:

@@ -22,7 +22,7 @@ from tests.contract.bench import Bench, Emulator, FaultCase, ProviderCase, PushC
 from tests.toy.adapter import PROVIDER
 from tests.toy.emulator import EMULATOR, NAME, ToyBook
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def _new_toy(_records: Sequence[Upsert]) -> Mapping[str, Any]:

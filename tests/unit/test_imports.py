@@ -45,7 +45,7 @@ def loaded_by(*modules: str) -> frozenset[str]:
         env=kept,
         stdout=subprocess.PIPE,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     return frozenset(json.loads(shown.stdout))
 

@@ -46,7 +46,7 @@ def test_several_processes_lose_nothing(path: Path) -> None:
         writer.stdin.write(b"go\n")
         writer.stdin.flush()
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=300)
         assert writer.returncode == 0
     vault = LocalVault(path)
     for number in range(4):
@@ -64,7 +64,7 @@ def test_several_threads_lose_nothing(path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join()
     assert [vault.get(f"thread-{number}") for number in range(6)] == [
         {"k": str(number)} for number in range(6)
     ]

@@ -16,7 +16,7 @@ from tests.issuer_kit import AUDIENCE, Issuer, rsa_entry, rsa_key
 
 URL = "https://issuer.test"
 THREADS = 12
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @dataclass

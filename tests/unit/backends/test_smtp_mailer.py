@@ -60,7 +60,7 @@ def trusting_fixture(certificate: Certificate) -> ssl.SSLContext:
 
 
 def mailer(mailbox: Mailbox, **values: Any) -> SmtpMailer:
-    defaults = {"host": "127.0.0.1", "port": mailbox.port, "sender": SENDER, "timeout": 5}
+    defaults = {"host": "127.0.0.1", "port": mailbox.port, "sender": SENDER, "timeout": 60}
     return SmtpMailer(**{**defaults, **values})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -50,14 +51,15 @@ def test_a_server_that_turns_away_is_tried_again(greeting: bytes, error: type[Ex
         thread = threading.Thread(target=answer)
         thread.start()
         port = door.getsockname()[1]
-        sender = SmtpMailer(host="127.0.0.1", port=port, sender=SENDER, timeout=5)
+        sender = SmtpMailer(host="127.0.0.1", port=port, sender=SENDER, timeout=60)
         with closing(sender), pytest.raises(error):
             sender.send(message())
-        thread.join(5)
+        thread.join()
 
 
 @pytest.fixture
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def unused_port() -> Iterator[int]:
+    """Yield a port at which nobody listens, and that nobody else can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

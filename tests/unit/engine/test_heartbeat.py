@@ -8,7 +8,8 @@ from shared.engine.heartbeat import Heartbeat
 from shared.errors import LeaseLostError, TransientError
 from tests.fakes import FakeRunLog
 
-WAIT = 10
+WAIT = 60
+"""Seconds after which what was waited for will not come any more."""
 
 
 def test_the_lease_is_renewed_while_the_run_waits() -> None:

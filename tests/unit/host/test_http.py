@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.host_kit import RunningHost, run_host, write_app
+from tests.host_kit import PATIENCE, RunningHost, run_host, write_app
 from tests.host_kit import http as client
 
 __all__ = ["client"]
@@ -161,7 +161,7 @@ def test_body_without_length_is_dropped(host: RunningHost, client: httpx.Client)
 
 def test_body_over_the_limit_is_refused(host: RunningHost) -> None:
     """More than 100 MB is a 413 before a byte is read."""
-    connection = http.client.HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(host.url.removeprefix("http://"), timeout=PATIENCE)
     connection.putrequest("POST", "/api/echo/abc")
     connection.putheader("Content-Length", str(100 * 1024 * 1024 + 1))
     connection.endheaders()
@@ -173,7 +173,7 @@ def test_body_over_the_limit_is_refused(host: RunningHost) -> None:
 
 def test_connection_is_kept(host: RunningHost) -> None:
     """Several requests go over one connection."""
-    connection = http.client.HTTPConnection(host.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(host.url.removeprefix("http://"), timeout=PATIENCE)
     connection.request("GET", "/api/text")
     connection.getresponse().read()
     port = connection.sock.getsockname()[1]
@@ -251,4 +251,4 @@ def test_sigterm_finishes_requests(tmp_path: Path, client: httpx.Client) -> None
     )
     with run_host(write_app(tmp_path, code)) as running:
         assert client.get(f"{running.url}/api/stop").text == "finished"
-        assert running.process.wait(10) == 0
+        assert running.process.wait(PATIENCE) == 0

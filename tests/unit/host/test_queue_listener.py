@@ -21,6 +21,8 @@ from local.host.queue_storage import Queue, has_poison_queue
 from local.host.queues import QueueListener
 from local.host.worker import Function, Result
 
+PATIENCE = 60
+"""Seconds after which what was waited for will not come any more."""
 OPTIONS = QueueOptions(
     batch_size=4, new_batch_threshold=2, max_dequeue_count=3, max_polling_interval=0.2
 )
@@ -144,7 +146,7 @@ def listen(
         listener.stop()
 
     async def both() -> None:
-        await asyncio.wait_for(asyncio.gather(listener.run(), stop_when_done()), 5)
+        await asyncio.wait_for(asyncio.gather(listener.run(), stop_when_done()), PATIENCE)
 
     asyncio.run(both())
     return notified
@@ -211,7 +213,7 @@ def test_newest_receipt_counts() -> None:
     queue = FakeQueue(batches=[[message()]])
 
     async def work() -> None:
-        await asyncio.sleep(0.12)
+        await become(lambda: len(queue.done) >= 2)
 
     invoker = FakeInvoker(work=work)
     listen(
@@ -220,8 +222,10 @@ def test_newest_receipt_counts() -> None:
         lease_seconds=0.1,
         until=lambda: any(step[0] == "delete" for step in queue.done),
     )
-    assert [step[0] for step in queue.done] == ["hide", "hide", "delete"]
-    assert [step[2] for step in queue.done] == ["receipt0", "receipt1", "receipt2"]
+    *hidden, last = [step[0] for step in queue.done]
+    assert (set(hidden), last) == ({"hide"}, "delete")
+    assert len(hidden) >= 2
+    assert [step[2] for step in queue.done] == [f"receipt{n}" for n in range(len(queue.done))]
 
 
 def test_failed_renewal_is_tried_again_sooner() -> None:
@@ -231,8 +235,13 @@ def test_failed_renewal_is_tried_again_sooner() -> None:
     async def work() -> None:
         await become(lambda: len(queue.done) >= 2)
 
-    listen(queue, FakeInvoker(work=work), lease_seconds=0.2, until=lambda: len(queue.done) == 3)
-    assert [step[2] for step in queue.done] == ["receipt0", "receipt0", "receipt2"]
+    listen(
+        queue,
+        FakeInvoker(work=work),
+        lease_seconds=0.2,
+        until=lambda: any(step[0] == "delete" for step in queue.done),
+    )
+    assert [step[2] for step in queue.done[:3]] == ["receipt0", "receipt0", "receipt2"]
 
 
 def test_lost_lease_is_not_renewed_again() -> None:
@@ -240,7 +249,8 @@ def test_lost_lease_is_not_renewed_again() -> None:
     queue = FakeQueue(batches=[[message()]], hide_errors=[storage_error("PopReceiptMismatch")])
 
     async def work() -> None:
-        await asyncio.sleep(0.1)
+        await become(lambda: bool(queue.done))
+        await asyncio.sleep(0.1)  # several times a renewal would be due
 
     listen(queue, FakeInvoker(work=work), lease_seconds=0.04, until=lambda: len(queue.done) == 2)
     assert [step[0] for step in queue.done] == ["hide", "delete"]
@@ -248,11 +258,15 @@ def test_lost_lease_is_not_renewed_again() -> None:
 
 def test_parallel_runs_are_bounded() -> None:
     """At newBatchThreshold left a batch is taken, so at most both together run at once."""
-    delays = itertools.cycle([0.01, 0.01, 0.06, 0.06])
+    numbers = itertools.count()
     queue = FakeQueue(batches=[[message(n * 4 + k) for k in range(4)] for n in range(4)])
 
     async def work() -> None:
-        await asyncio.sleep(next(delays))
+        """Of each batch, two go soon, the others once the next batch has come."""
+        batch, place = divmod(next(numbers), 4)
+        await asyncio.sleep(0.01)
+        if place > 1:
+            await become(lambda: len(invoker.calls) >= min(batch + 2, 4) * 4)
 
     invoker = FakeInvoker(work=work)
     listen(queue, invoker, until=lambda: len(queue.done) == 16)

@@ -15,6 +15,7 @@ from local.host.timers import NEVER, ScheduleStatus, StatusFile, TimerListener, 
 from local.host.worker import Function, Result
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+PATIENCE = 60
 HOURLY = parse_schedule("0 0 * * * *")
 
 
@@ -67,7 +68,7 @@ def run_until_stopped(timer: TimerListener, invoker: FakeInvoker, *, calls: int)
     invoker.during = stop_after
     if not calls:
         timer.stop()
-    asyncio.run(asyncio.wait_for(timer.run(), 5))
+    asyncio.run(asyncio.wait_for(timer.run(), PATIENCE))
 
 
 def write_status(state: Path, value: ScheduleStatus) -> None:
@@ -140,7 +141,7 @@ def test_long_run_delays_the_next_one(tmp_path: Path) -> None:
             timer.stop()
 
     invoker.during = take_three_hours
-    asyncio.run(asyncio.wait_for(timer.run(), 5))
+    asyncio.run(asyncio.wait_for(timer.run(), PATIENCE))
     assert [call["IsPastDue"] for call in invoker.calls] == [False, False]
     assert invoker.calls[1]["ScheduleStatus"]["Last"] == NOON.isoformat()
     assert read_status(tmp_path) == status(NOON + timedelta(hours=3), NOON + timedelta(hours=4))
@@ -190,5 +191,5 @@ def test_one_host_at_a_time(tmp_path: Path) -> None:
         holder.stop()
         await held
 
-    asyncio.run(asyncio.wait_for(both(), 5))
+    asyncio.run(asyncio.wait_for(both(), PATIENCE))
     assert second.calls == []

@@ -245,7 +245,7 @@ def test_of_many_at_once_exactly_one_is_the_probe(town: Town) -> None:
     barrier = Barrier(8)
 
     def enter() -> Connection | TransientError:
-        barrier.wait(30)
+        barrier.wait(120)
         try:
             return town.connect()
         except TransientError as error:

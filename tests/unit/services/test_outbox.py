@@ -136,7 +136,7 @@ def test_two_senders_at_once_send_each_mail_once(world: World) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     sent = [mail for mailer in mailers for mail in mailer.sent]
     assert len(sent) == 8
     assert len({mail.to for mail in sent}) == len({mail.message_id for mail in sent}) == 8

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,10 +90,9 @@ def test_many_threads_one_refresh(world: SignedIn) -> None:
     pause = threading.Event()
 
     def wait(_seconds: float) -> None:
-        pause.wait(0.01)  # the holder runs in another thread
+        pause.wait(0.01)  # the holder runs in another thread, for which the clock stands still
 
-    world.on_sleep = wait
-    sources = [world.tokens() for _ in range(20)]
+    sources = [world.tokens(sleep=wait, patience=math.inf) for _ in range(20)]
     with ThreadPoolExecutor(20) as pool:
         found = set(pool.map(lambda source: source.token(), sources))
     assert found == {"access-canary-1"}

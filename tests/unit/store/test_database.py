@@ -79,7 +79,7 @@ def test_writers_take_turns(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     with database.open_uow(read_only=True) as uow:
         assert uow.jobs.get(job.id).redrives == 30
     database.dispose()

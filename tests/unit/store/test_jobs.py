@@ -104,14 +104,14 @@ def test_of_two_threads_one_claims(database: Database) -> None:
     won: list[Job | None] = []
 
     def race(run_id: str) -> None:
-        start.wait(5)
+        start.wait(120)
         won.append(claim(database, job.id, run_id))
 
     threads = [threading.Thread(target=race, args=(f"run-{n}",)) for n in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     claimed = [run.run_id for run in won if run is not None]
     assert len(won) == 2
     assert claimed == [stored(database, job.id).run_id]

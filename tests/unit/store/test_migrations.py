@@ -100,5 +100,5 @@ def test_two_migrations_at_once_end_well(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert ended == [migrations.head()] * 2
