@@ -56,6 +56,15 @@ class TransientError(SyncError):
         self.is_outage = is_outage
 
 
+class ReadAgainError(TransientError):
+    """What was written since the checkpoint that counts is gone, and another way is taken now: the
+    same run may go on from there at once.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_outage=False)
+
+
 class AuthError(SyncError):
     """The provider refuses the credentials or the rights they carry."""
 

@@ -56,6 +56,11 @@ class SavedCheckpoint:
     totals: Mapping[str, int] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a read has begun that goes on from here."""
+        return self.checkpoint.resume is not None or self.stage is not Stage.READING
+
     def moved(
         self,
         *,

@@ -17,6 +17,7 @@ A crash at any line repeats one page and loses none: `write` is idempotent or ro
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +30,12 @@ from shared.domain.tallies import Tally
 from shared.engine.collecting import seldom_collecting
 from shared.engine.opening import SyncPlan, open_scope, starting_point
 from shared.engine.prefetch import coalesce, prefetched
-from shared.errors import PermanentError
+from shared.errors import PermanentError, ReadAgainError
 from shared.ports.provider import Source
 from shared.ports.run_log import RunLog
 from shared.ports.sink import FinishResult, Sink, TableLoad
+
+_log = logging.getLogger(__name__)
 
 
 class Ending(StrEnum):
@@ -119,7 +122,7 @@ class _Run:
             self._sink.begin(scope, saved)
             last = saved
             if saved.stage is Stage.READING:
-                last, ending = self._read(scope, saved, out_of_time)
+                last, ending = self._read_all(scope, saved, out_of_time)
                 if ending is not Ending.COMPLETED:
                     break
             finished = self._finish(scope, last)
@@ -134,6 +137,18 @@ class _Run:
             loads=tuple(loads),
             checks=tuple(checks),
         )
+
+    def _read_all(
+        self, scope: str, saved: SavedCheckpoint, out_of_time: Callable[[], bool]
+    ) -> tuple[SavedCheckpoint, Ending]:
+        """Read, once more from the last checkpoint that counts if the sink asks for it."""
+        try:
+            return self._read(scope, saved, out_of_time)
+        except ReadAgainError as error:
+            _log.warning("Scope %r is read again from its last checkpoint: %s", scope, error)
+            counts = open_scope(self._sink.load(scope), self._plan)
+            self._sink.begin(scope, counts)
+            return self._read(scope, counts, out_of_time)
 
     def _read(
         self, scope: str, saved: SavedCheckpoint, out_of_time: Callable[[], bool]

@@ -119,7 +119,11 @@ class Sink(Protocol):
         """
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Make the batch and its checkpoint count, together."""
+        """Make the batch and its checkpoint count, together; of a scope that goes on, a sink may
+        let several wait for a later one, and count them with it or when it is closed.
+
+        Raises ReadAgainError where what waited is gone and reading again is going to do better.
+        """
 
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
         """Settle a scope whose pages are all in and store `saved` with it.

@@ -5,12 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shared.sinks.warehouse.feeds import Send
 from shared.sinks.warehouse.fitting import Storage
 from shared.sinks.warehouse.hashing import Total
 from shared.sinks.warehouse.types import Column
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+
+class SideRoute(Protocol):
+    """How staging tables are filled by connections of their own.
+
+    A table's rows then have the number of their batch in BATCH_COLUMN, until `seal` takes it away.
+    """
+
+    def is_worth(
+        self, connection: Connection, table: str, columns: Sequence[Column], *, rows: int
+    ) -> bool:
+        """Whether a table that gets at least so many rows is worth a connection.
+
+        The first such one is what a bulk route is tried out with; it is committed, and stays as it
+        was.
+        """
+
+    def sender(self, table: str, columns: Sequence[Column]) -> Send:
+        """Return what stores rows of (key, hash, *columns, companion) in a committed staging table,
+        part by part or all in the end. It raises BulkRefusedError if the bulk route fails, which is
+        not taken again.
+        """
+
+    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
+        """Delete the staged rows of later batches: no checkpoint counts them."""
 
 
 class Dialect(Storage, Protocol):
@@ -21,6 +47,10 @@ class Dialect(Storage, Protocol):
 
     schema: str
     """The schema all our tables are in, '' for the login's own."""
+
+    @property
+    def aside(self) -> SideRoute | None:
+        """How staging tables can be filled beside the transaction; None: nothing is won by it."""
 
     def prepare(self, engine: Engine) -> None:
         """Make every new connection of the engine ready for our use."""
@@ -39,32 +69,6 @@ class Dialect(Storage, Protocol):
 
     def offer_bulk(self, text: Callable[[], str]) -> None:
         """Say how a connection of its own is opened, for a bulk route that needs one."""
-
-    @property
-    def may_bulk(self) -> bool:
-        """Whether a bulk route is there and was not found wanting."""
-
-    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
-        """Whether rows of staging tables go by a route of their own, which the transaction does not
-        hold; found out with `table`, which is committed and has its `add_batches`.
-        """
-
-    def add_batches(self, connection: Connection, table: str) -> None:
-        """Give a staging table room for the numbers of batches; `seal` takes it away."""
-
-    def insert_bulk(
-        self,
-        connection: Connection,
-        table: str,
-        columns: Sequence[Column],
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        batch: int,
-    ) -> None:
-        """Append rows of (key, hash, *columns, companion) to a committed staging table."""
-
-    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
-        """Delete the staged rows of later batches: they came by a bulk route and do not count."""
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table: the key, the hash, these columns, and the companion last."""

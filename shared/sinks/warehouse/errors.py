@@ -39,6 +39,10 @@ class BrokenLoadError(PermanentError):
     """What the source sent cannot become a table; the staged rows are void, the live ones stay."""
 
 
+class BulkRefusedError(Exception):
+    """A bulk route does not work; the text holds no secret."""
+
+
 class MismatchError(Exception):
     """A full load whose staged rows are not those that were read; the live tables stay."""
 

@@ -16,10 +16,11 @@ from shared.sinks.warehouse import mssql_ddl as ddl
 from shared.sinks.warehouse.drift import units
 from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
 from shared.sinks.warehouse.hashing import Total, wrapped
-from shared.sinks.warehouse.mssql_bulk import BATCH, BulkRefusedError, BulkRoute
+from shared.sinks.warehouse.mssql_bulk import BulkRoute
 from shared.sinks.warehouse.mssql_ddl import quote
+from shared.sinks.warehouse.mssql_feeds import MssqlFeeds
 from shared.sinks.warehouse.mssql_rows import JsonRows, RowRoute, choose
-from shared.sinks.warehouse.types import COMPANION, HASH, KEY, KEY_LENGTH, Column
+from shared.sinks.warehouse.types import BATCH, COMPANION, HASH, KEY, KEY_LENGTH, Column
 from shared.sinks.warehouse.values import is_encodable, is_negative_zero
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class MssqlDialect:
 
     def __init__(self, *, schema: str = "") -> None:
         self.schema = schema
-        self._bulk: BulkRoute | None = None
+        self.aside = MssqlFeeds(self)
         self._has_chosen = False
         self.rows: RowRoute = JsonRows()
 
@@ -48,51 +49,7 @@ class MssqlDialect:
 
     def offer_bulk(self, text: Callable[[], str]) -> None:
         """Say how a connection of its own is opened."""
-        self._bulk = BulkRoute(text)
-
-    @property
-    def may_bulk(self) -> bool:
-        """Whether bulk copy was offered and was not found wanting."""
-        return self._bulk is not None and self._bulk.is_chosen is not False
-
-    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
-        """Try it out with the first table."""
-        bulk = self._bulk
-        if bulk is None:
-            return False
-        if bulk.is_chosen is None:
-            return bulk.try_with(connection, self.table(table), columns)
-        return bulk.is_chosen
-
-    def add_batches(self, connection: Connection, table: str) -> None:
-        """Add the column."""
-        _run(connection, f"ALTER TABLE {self.table(table)} ADD {quote(BATCH)} INT NULL")
-
-    def insert_bulk(
-        self,
-        connection: Connection,
-        table: str,
-        columns: Sequence[Column],
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        batch: int,
-    ) -> None:
-        """Copy the rows; where that fails, take back what is there of them and insert them."""
-        if self._bulk is not None and self._bulk.is_chosen:
-            names = [KEY, HASH, *(column.name for column in columns), COMPANION, BATCH]
-            try:
-                self._bulk.copy(self.table(table), names, ((*row, batch) for row in rows))
-            except BulkRefusedError as error:
-                self._bulk.give_up(error)
-                self.drop_batches(connection, table, after=batch - 1)
-            else:
-                return
-        self.insert(connection, table, columns, rows, with_companion=True)
-
-    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
-        """Delete the rows of later batches; those of no batch came inside a transaction."""
-        name = quote(BATCH)
-        _run(connection, f"DELETE FROM {self.table(table)} WHERE {name} > {after:d}")  # noqa: S608  quoted
+        self.aside.bulk = BulkRoute(text)
 
     def holds_text(self, text: str) -> bool:
         """Whether the text survives the way through JSON: no NUL, no lone surrogate."""
@@ -117,6 +74,8 @@ class MssqlDialect:
     def prepare(self, engine: Engine) -> None:
         """Set every new session's options."""
         from sqlalchemy import event
+
+        self.aside.engine = engine
 
         @event.listens_for(engine, "connect")
         def connected(raw: Any, _record: Any) -> None:

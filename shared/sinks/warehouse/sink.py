@@ -1,8 +1,9 @@
 """The warehouse as a `Sink`: rows and checkpoint in one database, moved in one transaction.
 
     begin    takes the scope for this run; a fresh full load drops what an earlier one staged
-    write    stages rows in the open transaction, in tables nobody queries
-    commit   checkpoint and rows, together
+    write    stages rows in tables nobody queries, in the open transaction or beside it
+    commit   checkpoint and rows, together; while rows are on their way beside the transaction, it
+             waits for them some time (`held`)
     finish   checks the staged tables and makes them the live ones, all in one transaction
 
 Staged is all that a full load brings, and of an incremental one each stream that its source begins
@@ -14,6 +15,7 @@ A crash at any line leaves the last commit: the next run goes on from its checkp
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,10 +28,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.domain.changes import Change
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.selections import DriftPolicy
+from shared.errors import ReadAgainError, SyncError
 from shared.ports.sink import FinishResult, RestoreResult, WriteResult
 from shared.sinks.warehouse.access.address import tell_at_connect
 from shared.sinks.warehouse.engines import driver_text, open_engine
-from shared.sinks.warehouse.errors import BrokenLoadError, MismatchError, translated
+from shared.sinks.warehouse.errors import (
+    BrokenLoadError,
+    BulkRefusedError,
+    MismatchError,
+    translated,
+)
+from shared.sinks.warehouse.held import Held
 from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.reconciling import check_live
@@ -66,6 +75,7 @@ class WarehouseSink:
         drift: Mapping[str, DriftPolicy] | None = None,
         rules: SwapRules | None = None,
         now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is opened yet. `schema` means nothing on SQLite.
 
@@ -89,10 +99,12 @@ class WarehouseSink:
         )
         self._rules = rules or SwapRules()
         self._now = now
+        self._clock = clock
         self._connection: Connection | None = None
         self._writers: dict[str, TableWriter] = {}
         self._begun: dict[str, SavedCheckpoint] = {}
         self._seen: dict[str, int] = {}
+        self._held: Held | None = None
 
     def load(self, scope: str) -> SavedCheckpoint | None:
         """Return the scope's checkpoint, None where it was never read.
@@ -116,7 +128,7 @@ class WarehouseSink:
             if seen is None:
                 _, seen = self._states.find(connection, scope)
             self._states.claim(connection, scope, saved, seen=seen)
-            if not _goes_on(saved):
+            if not saved.is_under_way:
                 self._drop_staged(connection, scope)
             connection.commit()
         self._begun[scope] = saved
@@ -129,15 +141,36 @@ class WarehouseSink:
         stream that does not repeat itself.
         """
         with self._transaction(scope) as connection:
+            if self._held is not None:
+                self._held.is_whole = False
             return self._writer(scope).write(connection, changes)
 
     def commit(self, scope: str, saved: SavedCheckpoint) -> None:
-        """Make rows and checkpoint count, together; raise LeaseLostError if we were overtaken."""
+        """Make rows and checkpoint count, together; raise LeaseLostError if we were overtaken.
+
+        Rows on their way beside the transaction count with a later `commit` of this stage, at the
+        latest with its last one or with `close`. Raise ReadAgainError where they did not arrive.
+        """
         with self._transaction() as connection:
-            self._states.save(connection, scope, saved)
-            self._writer(scope).flush(connection)
-            connection.commit()
+            if not self._may_wait(scope, saved):
+                self._settle(connection, scope, saved)
+                return
+            self._held = self._held or Held(scope, saved, since=self._clock())
+            self._held.take(saved)
+            connection.commit()  # no row that counts: others may look at the scope meanwhile
+
+    def _settle(self, connection: Connection, scope: str, saved: SavedCheckpoint) -> None:
+        self._states.save(connection, scope, saved)
+        self._writer(scope).flush(connection)
+        connection.commit()
+        self._held = None
         self._seen.pop(scope, None)
+
+    def _may_wait(self, scope: str, saved: SavedCheckpoint) -> bool:
+        writer = self._writers.get(scope)
+        if saved.stage is not Stage.READING or writer is None or not writer.is_busy:
+            return False
+        return self._held is None or not self._held.is_enough(self._clock())
 
     def finish(self, scope: str, saved: SavedCheckpoint, totals: Mapping[str, int]) -> FinishResult:
         """Store `saved` as finished; swap in what was staged. Doing it again is harmless.
@@ -209,7 +242,15 @@ class WarehouseSink:
         return result
 
     def close(self) -> None:
-        """Roll back what was not committed and release the connection."""
+        """Make count what waits for rows on their way, roll back what was not committed, and
+        release the connections.
+        """
+        if self._held is not None and self._held.is_whole:
+            try:
+                with self._transaction() as connection:
+                    self._settle(connection, self._held.scope, self._held.saved)
+            except SyncError as error:
+                _log.warning("Some pages are going to be read again: %s", error.message)
         self._reset()
         self._engine.dispose()
 
@@ -235,6 +276,9 @@ class WarehouseSink:
         except (SQLAlchemyError, self._driver_error) as error:
             self._reset()
             raise translated(error) from None
+        except BulkRefusedError as error:
+            self._reset()
+            raise ReadAgainError(f"A bulk copy into the warehouse failed: {error}.") from None
         except BaseException:
             self._reset()
             raise
@@ -287,8 +331,9 @@ class WarehouseSink:
         self._seen.pop(scope, None)
 
     def _discard(self) -> None:
-        """Roll back an open transaction, if there is one."""
-        if self._connection is not None and self._connection.in_transaction():
+        """Roll back what was written and does not count, if there is any."""
+        connection = self._connection
+        if self._held is not None or (connection is not None and connection.in_transaction()):
             self._reset()
 
     def _reset(self) -> None:
@@ -296,18 +341,16 @@ class WarehouseSink:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if connection.in_transaction():
+        if connection.in_transaction() or self._held is not None:
             # A commit to come would move the checkpoint past rows that are gone.
             for scope in self._writers:
                 self._begun.pop(scope, None)
+        for writer in self._writers.values():
+            writer.abandon()
         self._writers.clear()
+        self._held = None
         try:
             connection.rollback()
             connection.close()
         except Exception:  # noqa: BLE001  a broken connection has nothing left to roll back
             connection.invalidate()
-
-
-def _goes_on(saved: SavedCheckpoint) -> bool:
-    """Whether a load is under way that `saved` belongs to."""
-    return saved.checkpoint.resume is not None or saved.stage is not Stage.READING

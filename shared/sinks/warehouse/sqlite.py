@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.sinks.warehouse.dialect import SideRoute
 from shared.sinks.warehouse.fitting import all_finite, holds_negative_zero
 from shared.sinks.warehouse.hashing import Total, wrapped
 from shared.sinks.warehouse.types import (
@@ -56,6 +57,8 @@ class SqliteDialect:
     max_row = 0
     bounds_text = False
     schema = ""
+    aside: SideRoute | None = None
+    """None: a file has one writer, and nothing is faster than its transaction."""
 
     def takes(self, column: Column) -> int:  # noqa: ARG002  it does not matter which
         """Nothing: a row goes on in as many pages as it needs."""
@@ -107,35 +110,6 @@ class SqliteDialect:
 
     def offer_bulk(self, text: Callable[[], str]) -> None:
         """Need none."""
-
-    @property
-    def may_bulk(self) -> bool:
-        """Say no: nothing is faster than the transaction itself."""
-        return False
-
-    def has_bulk(self, connection: Connection, table: str, columns: Sequence[Column]) -> bool:
-        """Say no."""
-        del connection, table, columns
-        return False
-
-    def add_batches(self, connection: Connection, table: str) -> None:
-        """Need none."""
-
-    def insert_bulk(
-        self,
-        connection: Connection,
-        table: str,
-        columns: Sequence[Column],
-        rows: Sequence[tuple[Any, ...]],
-        *,
-        batch: int,
-    ) -> None:
-        """Insert them as ever."""
-        del batch
-        self.insert(connection, table, columns, rows, with_companion=True)
-
-    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
-        """Need not: no row is there without its checkpoint."""
 
     def create(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
         """Create a table; its key becomes unique when it is sealed."""

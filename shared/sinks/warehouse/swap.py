@@ -19,8 +19,8 @@ from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.reconciling import check_table, note, noted
 from shared.sinks.warehouse.registry import OwnedTable, Role
 from shared.sinks.warehouse.room import Room
+from shared.sinks.warehouse.staged import repeated
 from shared.sinks.warehouse.types import Column
-from shared.sinks.warehouse.writer import repeated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -20,9 +20,9 @@ class Target:
     """Where a stream's changes go now.
 
     `is_saved`: the registry knows all of it. `is_shown`: if it is live, its view does too.
-    `written`: a few keys of rows that were written. `is_bulk`: rows go by a route the transaction
-    does not hold; `batch` is the number of the last one; `counted`: rows, checksum,
-    rejected records and batch as the last checkpoint has them.
+    `written`: a few keys of rows that were written. `batch`: the number of the last batch, 0 where
+    rows have none; `brought`: the rows of batches in this run; `is_fed`: they go by a feed now.
+    `counted`: rows, checksum, rejected records and batch as the last checkpoint has them.
     """
 
     owned: OwnedTable
@@ -32,7 +32,8 @@ class Target:
     is_shown: bool = True
     written: list[str] = field(default_factory=list)
     batch: int = 0
-    is_bulk: bool = False
+    brought: int = 0
+    is_fed: bool = False
     counted: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @property

@@ -17,6 +17,8 @@ HASH: Final = "_linkhub_hash"
 """A hash of the row, a signed integer of 64 bits: see `hashing`."""
 COMPANION: Final = "_linkhub_extra"
 """JSON object of the values their columns cannot hold: field to exact value."""
+BATCH: Final = "_linkhub_batch"
+"""The number of the batch a staged row came with; gone once its table is live."""
 KEY_LENGTH: Final = 128
 """The longest key, in UTF-16 code units as SQL Server counts them."""
 EXACT_INTEGERS: Final = 2**53
@@ -83,6 +85,8 @@ class Column:
 
 BASE_COLUMNS: Final = (Column(field=CREATED, name=CREATED, type=ColumnType.FLOAT),)
 """What every table has beside its key and its companion, even an empty one."""
+
+BATCH_COLUMN: Final = Column(field="", name=BATCH, type=ColumnType.INTEGER)
 
 KINDS: Final[dict[type, ColumnType]] = {
     str: ColumnType.TEXT,

@@ -23,15 +23,16 @@ from shared.domain.selections import DriftPolicy
 from shared.domain.tallies import Tally
 from shared.ports.sink import WriteResult
 from shared.sinks.warehouse.drift import Shape, notes
-from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
+from shared.sinks.warehouse.errors import is_integrity_error, translated
 from shared.sinks.warehouse.hashing import Total
 from shared.sinks.warehouse.keys import key_faults
 from shared.sinks.warehouse.names import bounded_key
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.packing import Record, pack
 from shared.sinks.warehouse.registry import OwnedTable, Role
+from shared.sinks.warehouse.staged import StagedRows, repeated
 from shared.sinks.warehouse.targets import Target
-from shared.sinks.warehouse.types import Column
+from shared.sinks.warehouse.types import BATCH_COLUMN, Column
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -57,7 +58,7 @@ class TableWriter:
     ) -> None:
         """`commit` ends the transaction without a checkpoint and begins the next one."""
         self._estate = estate
-        self._commit = commit
+        self._staged = StagedRows(estate, commit=commit)
         self._scope = scope
         self._job_id = job_id
         self._is_full = mode is Mode.FULL
@@ -98,8 +99,20 @@ class TableWriter:
         """Return some keys of each stream that this run has written rows of."""
         return {bounded_key(stream): target.written for stream, target in self._targets.items()}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether rows are on their way that no checkpoint may count yet."""
+        return self._staged.is_busy
+
+    def abandon(self) -> None:
+        """Stop what is on its way."""
+        self._staged.abandon()
+
     def flush(self, connection: Connection) -> None:
-        """Create the tables that got no row, and bring the registry up to date."""
+        """Wait for what is on its way, create the tables that got no row, and bring the registry up
+        to date.
+        """
+        self._staged.drain()
         for target in self._targets.values():
             owned = target.owned
             owned.batch = target.batch
@@ -119,6 +132,8 @@ class TableWriter:
         stream = change.stream
         staged = self._estate.registry.find(connection, stream, Role.STAGING)
         if staged is not None:
+            if stream in self._targets:
+                self._staged.drain(self._targets[stream])
             self._estate.drop(connection, staged)
         self._targets[stream] = self._staging(connection, stream, repeats=change.repeats)
 
@@ -135,6 +150,7 @@ class TableWriter:
         gone = [key for key, change in latest.items() if change.__class__ is Delete]
         if gone and target.exists:
             table = target.owned.table_name
+            self._staged.drain(target)
             target.count(-1, self._estate.dialect.delete(connection, table, gone))
         left = {key: change[2] for key, change in latest.items() if isinstance(change, Upsert)}
         result = self._insert(connection, stream, target, [*left], [*left.values()])
@@ -179,13 +195,8 @@ class TableWriter:
         if target.replaces:
             target.count(-1, dialect.delete(connection, owned.table_name, packed.keys))
         try:
-            if target.is_bulk:
-                packed.extras = packed.extras or [None] * len(packed.keys)
-                target.batch += 1
-                rows = list(packed.rows())
-                dialect.insert_bulk(
-                    connection, owned.table_name, packed.columns, rows, batch=target.batch
-                )
+            if target.batch:
+                self._staged.put(connection, target, packed, stream=stream)
             else:
                 dialect.insert(
                     connection,
@@ -217,7 +228,7 @@ class TableWriter:
                 owned = estate.registry.find(connection, stream, Role.LIVE)
             if owned is not None:
                 target = self._known(connection, stream, owned, exists=True)
-                self._resume_bulk(connection, target)
+                self._staged.resume(connection, target)
             elif self._is_full:
                 target = self._staging(connection, stream, repeats=False)
             else:
@@ -241,6 +252,7 @@ class TableWriter:
         is_new = not former if owned.role is Role.STAGING else not exists
 
         def may_become(old: Column, new: Column) -> bool:
+            self._staged.drain(target)
             return estate.dialect.may_become(connection, owned.table_name, old, new)
 
         shape = Shape(
@@ -250,7 +262,14 @@ class TableWriter:
             may_become=may_become,
         )
         counted = (owned.row_count, owned.checksum, owned.rejected, owned.batch)
-        return Target(owned, shape=shape, exists=exists, counted=counted)
+        target = Target(owned, shape=shape, exists=exists, counted=counted)
+        return target
+
+    def _is_batched(self, target: Target) -> bool:
+        """Whether a new table's rows get numbers: in a full load where all tables' rows do."""
+        if self._estate.dialect.aside is None or not self._is_full or target.replaces:
+            return False
+        return all(o.batch for o in self._targets.values() if o.exists and o is not target)
 
     def _reshape(
         self,
@@ -264,8 +283,12 @@ class TableWriter:
         owned, dialect = target.owned, self._estate.dialect
         is_live = owned.role is Role.LIVE
         is_new = not target.exists
+        if target.batch and (added or widened):
+            self._staged.drain(target)
         if not target.exists:
-            dialect.create(connection, owned.table_name, [*owned.columns, *added])
+            target.batch = int(self._is_batched(target))
+            numbers = [BATCH_COLUMN] if target.batch else []
+            dialect.create(connection, owned.table_name, [*owned.columns, *added, *numbers])
             target.exists = True
             if target.replaces:
                 self._estate.seal(connection, owned)
@@ -282,48 +305,5 @@ class TableWriter:
         wider = dict(widened)
         owned.columns[:] = [wider.get(column, column) for column in owned.columns]
         owned.columns += added
-        if is_new:
-            self._begin_bulk(connection, target)
-        elif target.is_bulk and (added or widened):
-            self._settle(connection, target)
-
-    def _begin_bulk(self, connection: Connection, target: Target) -> None:
-        """Let a new staging table be filled by a bulk route, if there is one and all go by it."""
-        dialect, owned = self._estate.dialect, target.owned
-        others = (other for other in self._targets.values() if other is not target)
-        is_alone = all(other.is_bulk for other in others if other.exists)
-        if not dialect.may_bulk or not self._is_full or target.replaces or not is_alone:
-            return
-        dialect.add_batches(connection, owned.table_name)
-        owned.batch = target.batch = 1
-        self._settle(connection, target)
-        target.is_bulk = dialect.has_bulk(connection, owned.table_name, owned.columns)
-
-    def _resume_bulk(self, connection: Connection, target: Target) -> None:
-        """Take away what a bulk route brought and no checkpoint knows, before more of it comes."""
-        dialect, owned = self._estate.dialect, target.owned
-        if not owned.batch:
-            return
-        target.batch = owned.batch
-        dialect.drop_batches(connection, owned.table_name, after=owned.batch)
-        if dialect.may_bulk:
-            self._settle(connection, target)
-            target.is_bulk = dialect.has_bulk(connection, owned.table_name, owned.columns)
-
-    def _settle(self, connection: Connection, target: Target) -> None:
-        """Commit the table's shape, and nothing that counts: a bulk route waits for its locks."""
-        registry, owned = self._estate.registry, target.owned
-        rows, checksum, rejected, batch = target.counted
-        counted = replace(
-            owned, row_count=rows, checksum=checksum, rejected=rejected, batch=batch or 1
-        )
-        registry.save(connection, counted)
-        self._commit(connection)
-
-
-def repeated(stream: str, what: str) -> BrokenLoadError:
-    """Return the error for a full read in which a key came twice."""
-    return BrokenLoadError(
-        f"Stream {stream!r} came with the same _id twice in one full read ({what}): the source is "
-        "broken or changed meanwhile. The table in the warehouse stays as it was; sync again."
-    )
+        if target.batch and (is_new or added or widened):
+            self._staged.note_shape(connection, target)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from shared.domain.changes import Truncate
-from shared.domain.checkpoints import Checkpoint, Stage
-from shared.sinks.warehouse.mssql import MssqlDialect
-from shared.sinks.warehouse.mssql_bulk import BulkRefusedError, BulkRoute, plain_text
-from shared.sinks.warehouse.sink import WarehouseSink
-from shared.sinks.warehouse.sqlite import SqliteDialect
+from shared.sinks.warehouse.errors import BulkRefusedError
+from shared.sinks.warehouse.mssql_bulk import BulkRoute, plain_text
 from shared.sinks.warehouse.types import Column, ColumnType
-from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint, upserts
+from tests.warehouse_kit import Warehouse, load_full, numbered
 
 _TEXT = "Driver={ODBC Driver 18 for SQL Server};Server=db,1433;Database=d;UID={a;b};PWD={p}}q}"
 _COLUMNS = [Column(field=kind.value, name=kind.value, type=kind) for kind in ColumnType]
@@ -111,7 +106,7 @@ def _absent(name: str) -> Any:
         (RuntimeError("login"), False, 0.0),
         (_PanicError(), False, 0.0),
         (None, True, 0.0),
-        (None, False, 1.0),
+        (None, False, 11.0),
     ],
     ids=["refused", "panic", "changed", "slow"],
 )
@@ -129,7 +124,7 @@ def test_it_is_passed_over_where_it_does_not_work(
     assert not route.try_with(connection, "[t]", _COLUMNS)
     assert route.is_chosen is False
     assert connection.heard[-1] == "DELETE FROM [t] WHERE [_linkhub_batch] = 0"
-    assert "OPENJSON" in caplog.text
+    assert "row by row" in caplog.text
     assert "p}}q" not in caplog.text
 
 
@@ -160,7 +155,9 @@ def test_every_value_comes_through_either_route(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_offered: bool
 ) -> None:
     """Text of any kind, the ends of 64 bits, bytes and nested values, and the same hashes."""
-    monkeypatch.setattr("shared.sinks.warehouse.mssql_bulk.SLOWEST_CALL", 60)
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_feeds.FEWEST_ROWS", 1)
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_rows.JsonRows.speed", 0)
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_rows.ParameterRows.speed", 0)
     if not is_offered:
         monkeypatch.setattr(BulkRoute, "copy", _refuse)
     odd = {
@@ -184,92 +181,3 @@ def test_every_value_comes_through_either_route(
 
 def _refuse(*_: Any) -> None:
     raise BulkRefusedError("refused")
-
-
-def test_a_copy_that_fails_is_taken_back_and_inserted() -> None:
-    """What came of the batch is deleted, the rows go by OPENJSON, and so does all that follows."""
-    server = _Server(error=RuntimeError("gone"))
-    dialect = MssqlDialect()
-    dialect._bulk = route = _route(server)
-    route.is_chosen = True
-    connection: Any = _Connection(server)
-    row = ("k", 7, *(None for _ in _COLUMNS), None)
-    dialect.insert_bulk(connection, "t", _COLUMNS, [row], batch=4)
-    assert [sql.split("]")[0] for sql in connection.heard] == ["DELETE FROM [t", "INSERT INTO [t"]
-    assert connection.heard[0].endswith("[_linkhub_batch] > 3")
-    assert not dialect.may_bulk
-    dialect.insert_bulk(connection, "t", _COLUMNS, [row], batch=5)
-    assert len(server.rows) == 1
-    assert connection.heard[-1].startswith("INSERT")
-
-
-class _Loose(SqliteDialect):
-    """A SQLite whose bulk route keeps its rows whatever becomes of the transaction."""
-
-    numbers: dict[int, list[str]]
-
-    @property
-    def may_bulk(self) -> bool:
-        return True
-
-    def has_bulk(self, connection: Any, table: str, columns: Sequence[Column]) -> bool:
-        del connection, table, columns
-        return True
-
-    def insert_bulk(
-        self, connection: Any, table: str, columns: Any, rows: Any, *, batch: int
-    ) -> None:
-        self.numbers.setdefault(batch, []).extend(row[0] for row in rows)
-        self.insert(connection, table, columns, rows, with_companion=True)
-        connection.commit()
-        connection.begin()
-
-    def drop_batches(self, connection: Any, table: str, *, after: int) -> None:
-        for number in [number for number in self.numbers if number > after]:
-            self.delete(connection, table, self.numbers.pop(number))
-
-
-Open = Callable[[str], WarehouseSink]
-
-
-@pytest.fixture
-def open_loose(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Warehouse, Open]:
-    """Make sinks whose staging tables are filled by a route of their own."""
-    numbers: dict[int, list[str]] = {}
-    monkeypatch.setattr("shared.sinks.warehouse.engines.SqliteDialect", _Loose)
-    monkeypatch.setattr(_Loose, "numbers", numbers, raising=False)
-    warehouse = Warehouse(url=f"sqlite:///{tmp_path / 'warehouse.db'}")
-    return warehouse, lambda run_id: warehouse.sink(run_id=run_id)
-
-
-@pytest.mark.parametrize("crash_after", [0, 1, 2, 3])
-def test_a_resumed_load_neither_repeats_nor_skips(
-    open_loose: tuple[Warehouse, Open], crash_after: int
-) -> None:
-    """Rows a bulk route left behind without a checkpoint are removed before they come again."""
-    warehouse, open_sink = open_loose
-    pages = [numbered(5, start=5 * page, **{f"field_{page}": page}) for page in range(4)]
-
-    def read(sink: WarehouseSink, *, pages_to_write: int, dies: bool) -> None:
-        saved = sink.load(SCOPE) or saved_checkpoint()
-        sink.begin(SCOPE, saved)
-        done = saved.checkpoint.resume or 0
-        for page in range(done, pages_to_write):
-            first = [Truncate("flights")] if page == 0 else []
-            sink.write(SCOPE, [*first, *upserts("flights", pages[page])])
-            if dies and page == pages_to_write - 1:
-                sink.close()
-                return
-            sink.commit(SCOPE, replace(saved, checkpoint=Checkpoint(resume=page + 1)))
-
-    read(open_sink("dies"), pages_to_write=crash_after + 1, dies=True)
-    sink = open_sink("ends")
-    read(sink, pages_to_write=4, dies=False)
-    read_saved = replace(saved_checkpoint(), stage=Stage.READ)
-    sink.commit(SCOPE, read_saved)
-    finished = sink.finish(SCOPE, read_saved, {"flights": 20})
-    sink.close()
-    (check,) = finished.checks
-    assert check.is_equal
-    assert (check.rows, check.read_back) == (20, 20)
-    assert [row["_id"] for row in warehouse.rows("flights")] == [f"k{n:06}" for n in range(20)]

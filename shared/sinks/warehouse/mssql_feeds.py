@@ -1,0 +1,81 @@
+"""How staging tables of SQL Server are filled by several connections at once.
+
+By bulk copy where a trial says that it works, by the statements of `mssql_rows` elsewhere. A table
+of few rows is left to the transaction: a connection costs more than it would save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from shared.sinks.warehouse.errors import BulkRefusedError
+from shared.sinks.warehouse.feeds import Part, Send
+from shared.sinks.warehouse.mssql_ddl import quote
+from shared.sinks.warehouse.types import BATCH, COMPANION, HASH, KEY, Column
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from shared.sinks.warehouse.mssql import MssqlDialect
+    from shared.sinks.warehouse.mssql_bulk import BulkRoute
+
+FEWEST_ROWS: Final = 2_000
+"""Below which a table is no feed's."""
+
+
+class MssqlFeeds:
+    """See `SideRoute`."""
+
+    engine: Engine
+
+    def __init__(self, dialect: MssqlDialect) -> None:
+        """Rows that go by statements are inserted by `dialect`."""
+        self.bulk: BulkRoute | None = None
+        self._dialect = dialect
+
+    def is_worth(
+        self, connection: Connection, table: str, columns: Sequence[Column], *, rows: int
+    ) -> bool:
+        """Bulk copy is, once statements would take longer for the rows than it takes to begin."""
+        if rows < FEWEST_ROWS:
+            return False
+        bulk = self.bulk
+        if bulk is not None and bulk.is_chosen is None:
+            bulk.try_with(connection, self._dialect.table(table), columns)
+        if bulk is None or not bulk.is_chosen:
+            return True
+        return rows >= bulk.opening * self._dialect.rows.speed
+
+    def sender(self, table: str, columns: Sequence[Column]) -> Send:
+        """Return one bulk copy of all parts, or a transaction for each."""
+        bulk, dialect = self.bulk, self._dialect
+        if bulk is not None and bulk.is_chosen:
+            names = [KEY, HASH, *(column.name for column in columns), COMPANION]
+            return partial(_copy, bulk, dialect.table(table), names)
+
+        def send(parts: Iterator[Part]) -> None:
+            with self.engine.connect() as connection:
+                for rows in parts:
+                    with connection.begin():
+                        dialect.insert(connection, table, columns, rows, with_companion=True)
+
+        return send
+
+    def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
+        """Wait for whoever still writes into the table, and delete."""
+        name = self._dialect.table(table)
+        connection.exec_driver_sql(
+            f"DELETE FROM {name} WITH (TABLOCKX) WHERE {quote(BATCH)} > {after:d}"  # noqa: S608  quoted
+        )
+
+
+def _copy(bulk: BulkRoute, table: str, names: Sequence[str], parts: Iterator[Part]) -> None:
+    """Send all parts by one bulk copy; where that fails, everything goes by statements next."""
+    try:
+        bulk.copy(table, names, chain.from_iterable(parts))
+    except BulkRefusedError as error:
+        bulk.give_up(error)
+        raise

@@ -1,0 +1,121 @@
+"""Rows on their way into staging tables where each has the number of its batch.
+
+A checkpoint counts batches: what came after the last one that counts is deleted before more of it
+comes. So rows need not wait for a checkpoint, nor for each other: small tables are filled in the
+transaction, larger ones by feeds beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
+from shared.sinks.warehouse.feeds import Feeds, Part, Send
+from shared.sinks.warehouse.ownership import Estate
+from shared.sinks.warehouse.packing import Packed
+from shared.sinks.warehouse.targets import Target
+from shared.sinks.warehouse.types import BATCH_COLUMN
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class StagedRows:
+    """Fills the staging tables of one scope. `commit` ends the transaction without a checkpoint and
+    begins the next one.
+    """
+
+    def __init__(self, estate: Estate, *, commit: Callable[[Connection], None]) -> None:
+        self._estate = estate
+        self._route = estate.dialect.aside
+        self._commit = commit
+        self._feeds = Feeds()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether rows are on their way beside the transaction."""
+        return self._feeds.is_busy
+
+    def put(self, connection: Connection, target: Target, packed: Packed, *, stream: str) -> None:
+        """Insert the rows as one batch, or send them on their way.
+
+        Raise BrokenLoadError for a key that is there already, if it is known by now; so do later
+        calls.
+        """
+        target.batch += 1
+        target.brought += len(packed.keys)
+        columns = [*target.owned.columns, BATCH_COLUMN]
+        rows = list(_with_batch(packed, target))
+        table, dialect = target.owned.table_name, self._estate.dialect
+        if self._route is not None and self._is_fed(connection, target):
+            send = self._route.sender(table, columns)
+            self._feeds.put(table, rows, lambda parts: _explained(send, parts, stream))
+        else:
+            dialect.insert(connection, table, columns, rows, with_companion=True)
+
+    def drain(self, target: Target | None = None) -> None:
+        """Wait until everything is stored, of one table or of all."""
+        self._feeds.drain(None if target is None else target.owned.table_name)
+
+    def abandon(self) -> None:
+        """Stop what is on its way: nobody will count it."""
+        self._feeds.abandon()
+
+    def resume(self, connection: Connection, target: Target) -> None:
+        """Take away what came to a staged table and no checkpoint counts."""
+        owned = target.owned
+        if owned.batch and self._route is not None:
+            target.batch = owned.batch
+            self._route.drop_batches(connection, owned.table_name, after=owned.batch)
+
+    def note_shape(self, connection: Connection, target: Target) -> None:
+        """Write down what the table looks like, and of its rows only those that count."""
+        rows, checksum, rejected, batch = target.counted
+        counted = replace(
+            target.owned, row_count=rows, checksum=checksum, rejected=rejected, batch=batch or 1
+        )
+        self._estate.registry.save(connection, counted)
+
+    def _is_fed(self, connection: Connection, target: Target) -> bool:
+        """Decide anew until it is: a table is not known to be large before it is."""
+        if not target.is_fed and self._route is not None:
+            owned, rows = target.owned, target.brought
+            columns = [*owned.columns, BATCH_COLUMN]
+            # A feed waits for the locks of our transaction, and so does a trial.
+            self._commit(connection)
+            table = owned.table_name
+            target.is_fed = self._route.is_worth(connection, table, columns, rows=rows)
+            if target.is_fed:
+                self._commit(connection)
+        return target.is_fed
+
+
+def _with_batch(packed: Packed, target: Target) -> Iterator[tuple[object, ...]]:
+    """Yield (key, hash, *columns, batch, companion), each column of the table among them."""
+    nothing = [None] * len(packed.keys)
+    given = {
+        column.name: values for column, values in zip(packed.columns, packed.values, strict=True)
+    }
+    every = [given.get(column.name, nothing) for column in target.owned.columns]
+    batch = repeat(target.batch, len(packed.keys))
+    return zip(packed.keys, packed.hashes, *every, batch, packed.extras or nothing, strict=True)
+
+
+def _explained(send: Send, parts: Iterator[Part], stream: str) -> None:
+    try:
+        send(parts)
+    except Exception as error:
+        if is_integrity_error(error):
+            raise repeated(stream, translated(error).message) from None
+        raise
+
+
+def repeated(stream: str, what: str) -> BrokenLoadError:
+    """Return the error for a full read in which a key came twice."""
+    return BrokenLoadError(
+        f"Stream {stream!r} came with the same _id twice in one full read ({what}): the source is "
+        "broken or changed meanwhile. The table in the warehouse stays as it was; sync again."
+    )
