@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import azure.functions as func
@@ -18,6 +20,12 @@ Body = TypeVar("Body", bound="BaseModel")
 
 ID_FORM: Final = r"[0-9A-Za-z-]{1,36}"
 _ID: Final = re.compile(ID_FORM)
+_WHOLE: Final = re.compile(r"[0-9]{1,9}")
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+"""A date, or a date-time of RFC 3339, which may lack its zone."""
 _CAPITAL: Final = re.compile(r"[A-Z]")
 _ERRORS_TOLD: Final = 20
 _LONGEST_NAME_TOLD: Final = 64
@@ -30,16 +38,28 @@ def body_of(req: func.HttpRequest, model: type[Body]) -> Body:
     """
     from pydantic import ValidationError
 
+    text = req.get_body() or b"{}"
     try:
-        return model.model_validate_json(req.get_body() or b"{}")
+        body = model.model_validate_json(text)
+        # Where a model takes any value, the parser takes NaN and makes infinity of 1e400.
+        json.loads(text, parse_constant=_number, parse_float=_number)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         errors = [
             (".".join(str(part)[:_LONGEST_NAME_TOLD] for part in item["loc"]), item["msg"])
             for item in found[:_ERRORS_TOLD]
         ]
-        text = "; ".join(f"{where}: {what}" if where else what for where, what in errors)
-        raise InvalidInputError(f"The body is not right: {text}.", errors=errors) from None
+        told = "; ".join(f"{where}: {what}" if where else what for where, what in errors)
+        raise InvalidInputError(f"The body is not right: {told}.", errors=errors) from None
+    return body
+
+
+def _number(text: str) -> float:
+    """Return the number; refuse what JSON has no form for and could not be answered again."""
+    number = float(text)
+    if not isfinite(number):
+        raise InvalidInputError(f"The body is not right: {text[:20]} is no number we can keep.")
+    return number
 
 
 def route_id(req: func.HttpRequest, name: str) -> str:
@@ -58,10 +78,8 @@ def from_camel(name: str) -> str:
 def list_query(req: func.HttpRequest) -> ListQuery:
     """Return `?limit&cursor&from&to&status&provider`; raise InvalidInputError for a wrong one."""
     params = req.params
-    try:
-        limit = int(params.get("limit", DEFAULT_LIMIT))
-    except ValueError:
-        limit = 0
+    given = params.get("limit", str(DEFAULT_LIMIT))
+    limit = int(given) if _WHOLE.fullmatch(given) else 0
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInputError(f"`limit` is a whole number from 1 to {MAX_LIMIT}.")
     cursor = params.get("cursor")
@@ -78,9 +96,10 @@ def list_query(req: func.HttpRequest) -> ListQuery:
 def _moment(text: str | None, name: str) -> datetime | None:
     if not text:
         return None
+    # A `+` of an offset arrives as a space where the caller did not escape it.
+    given = _MOMENT.fullmatch(text.upper().replace(" ", "+"))
     try:
-        # A `+` of an offset arrives as a space where the caller did not escape it.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        moment = datetime.fromisoformat(given[0] if given else "")
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInputError(

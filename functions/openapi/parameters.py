@@ -17,7 +17,12 @@ _SLUGS: Final = frozenset({"slug", "provider"})
 _TEXT: Final[Mapping[str, Any]] = {"type": "string"}
 _TIME: Final[Mapping[str, Any]] = {
     "type": "string",
-    "anyOf": [{"format": "date-time"}, {"format": "date"}, {"const": ""}],
+    "anyOf": [
+        {"format": "date-time"},
+        {"format": "date"},
+        {"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$"},
+        {"const": ""},
+    ],
 }
 """An empty parameter is as good as none."""
 
@@ -40,7 +45,8 @@ LIST_PARAMETERS: Final[Mapping[str, Parameter]] = {
         ),
     },
     "from": {
-        "description": "Only what was made at this time or later. A date is its first moment, UTC.",
+        "description": "Only what was made at this time or later. A date is its first moment; what "
+        "names no zone is in UTC.",
         "schema": _TIME,
         "example": "2026-11-01T00:00:00Z",
     },

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from functions.schemas.inputs import ConflictInput as ConflictInput
     from functions.schemas.inputs import ConnectionInput as ConnectionInput
     from functions.schemas.inputs import FieldMappingsInput as FieldMappingsInput
-    from functions.schemas.inputs import Input as Input
     from functions.schemas.inputs import InstanceInput as InstanceInput
     from functions.schemas.inputs import JobInput as JobInput
     from functions.schemas.inputs import PreviewInput as PreviewInput
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from functions.schemas.service import Breaker as Breaker
     from functions.schemas.service import Health as Health
     from functions.schemas.service import Readiness as Readiness
+    from functions.schemas.values import Input as Input
     from functions.schemas.warehouse_inputs import WarehouseInput as WarehouseInput
     from functions.schemas.warehouses import Warehouse as Warehouse
     from functions.schemas.warehouses import WarehouseTest as WarehouseTest
@@ -57,10 +57,11 @@ __getattr__ = exports(
         "jobs": "Counts DeadLetter Job Log LogRecord",
         "profiles": "Profile",
         "service": "Breaker Health Readiness",
+        "values": "Input",
         "warehouse_inputs": "WarehouseInput",
         "warehouses": "Warehouse WarehouseTest",
         "wizard": "Activation FieldMappings Preview Streams SyncConfig Tables",
-        "inputs": "ConflictInput ConnectionInput FieldMappingsInput Input InstanceInput JobInput "
+        "inputs": "ConflictInput ConnectionInput FieldMappingsInput InstanceInput JobInput "
         "PreviewInput ProfileInput SignInInput SyncConfigInput TablesInput",
     },
 )

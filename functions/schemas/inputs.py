@@ -4,63 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    Secret,
-    SecretStr,
-    StringConstraints,
-)
+from pydantic import Field, SecretStr
 
-from functions.schemas.base import to_camel
+from functions.schemas.values import (
+    TRIMMED,
+    WHOLE,
+    FilledName,
+    Input,
+    Key,
+    Name,
+    Password,
+    Username,
+)
 from shared.domain.checkpoints import Mode
 from shared.domain.policies import ConflictPolicy
 from shared.domain.selections import DriftPolicy
 from shared.services.conflicts import Choice
 
-_NAME_LENGTH = 200
 _MOST_RULES = 500
 
-
-def _fits(text: str) -> str:
-    """Count as SQL Server does: what stands beyond the basic plane, such as an emoji, is two."""
-    if len(text) + sum(character > "\uffff" for character in text) > _NAME_LENGTH:
-        raise ValueError(f"at most {_NAME_LENGTH} characters, of which an emoji takes two")
-    return text
-
-
-Name = Annotated[str, Field(max_length=_NAME_LENGTH), AfterValidator(_fits)]
-# Unlike a key that was copied, a password may well begin or end with a space.
-Password = Annotated[
-    Secret[
-        Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1000)]
-    ],
-    Field(json_schema_extra={"format": "password", "writeOnly": True}),
-]
 OptionName = Annotated[str, Field(max_length=64)]
-OptionValue = Annotated[str, Field(max_length=2000)]
-
-
-class Input(BaseModel):
-    """Base of every request body: unknown keys are refused, inputs never echoed."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        defer_build=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        str_strip_whitespace=True,
-    )
+OptionValue = Annotated[str, Field(max_length=2000), TRIMMED]
 
 
 class ProfileInput(Input):
     """What a person says of themselves."""
 
-    name: Annotated[Name, Field(min_length=1)]
-    email: Annotated[str, Field(max_length=320)] = ""
+    name: FilledName
+    email: Annotated[str, Field(max_length=320), TRIMMED] = ""
     locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
 
@@ -80,8 +51,8 @@ class ConnectionInput(Input):
     `replaceAccount` starts over with another account, before the instance was ever activated.
     """
 
-    api_key: Annotated[SecretStr, Field(min_length=1, max_length=8000)] | None = None
-    username: Annotated[SecretStr, Field(min_length=1, max_length=320)] | None = None
+    api_key: Key | None = None
+    username: Username | None = None
     password: Password | None = None
     options: dict[OptionName, OptionValue] = Field(max_length=20, default_factory=dict)
     replace_account: bool = False
@@ -143,7 +114,7 @@ class PreviewInput(Input):
 
     mappings: Annotated[list[FieldMappingInput], Field(max_length=_MOST_RULES)] | None = None
     stream: ShortName | None = None
-    limit: Annotated[int, Field(ge=1, le=10)] = 10
+    limit: Annotated[int, Field(ge=1, le=10), WHOLE] = 10
 
 
 class TableInput(Input):
@@ -169,8 +140,8 @@ class PoliciesInput(Input):
     """
 
     on_conflict: ConflictPolicy = ConflictPolicy.EXTERNAL
-    delete_approval_percent: Annotated[int, Field(ge=0, le=100)] = 10
-    record_error_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    delete_approval_percent: Annotated[int, Field(ge=0, le=100), WHOLE] = 10
+    record_error_limit: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = None
 
 
 class SyncConfigInput(Input):

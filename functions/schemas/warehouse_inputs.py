@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from functions.schemas.inputs import Input, Name, Password
+from functions.schemas.values import FILLED, SOMETHING, WHOLE, Input, Name, Password
 
 if TYPE_CHECKING:
     from shared.services.warehouses import WarehouseFields
@@ -22,7 +22,7 @@ def _is_identifier(text: str) -> str:
 
 
 Identifier = Annotated[
-    str, Field(min_length=1, max_length=_LONGEST), AfterValidator(_is_identifier)
+    str, Field(max_length=_LONGEST, pattern=SOMETHING), AfterValidator(_is_identifier), FILLED
 ]
 
 
@@ -55,7 +55,7 @@ class WarehouseInput(Input):
 
     name: Name = ""
     host: Host
-    port: Annotated[int, Field(ge=1, le=65535)] = 1433
+    port: Annotated[int, Field(ge=1, le=65535), WHOLE] = 1433
     database: Identifier
     schema_name: Annotated[Schema, Field(alias="schema")] = "linkhub"
     login: Identifier
