@@ -76,7 +76,9 @@ def approve_job(job_id: str, caller: Caller) -> schemas.Job:
 @endpoint()
 def reject_job(job_id: str, caller: Caller) -> schemas.Job:
     """Cancel a job that waits for an approval: it does nothing more."""
-    job = approvals.reject_job(job_id, caller=caller, open_uow=app().open_uow, now=app().now)
+    job = approvals.reject_job(
+        job_id, caller=caller, open_uow=app().open_uow, queue=app().queue, now=app().now
+    )
     return schemas.Job.of(job)
 
 

@@ -29,6 +29,10 @@ FINAL_STATUSES = frozenset(
 )
 
 
+_ASKED = "approval_needed"
+"""The error class of a question."""
+
+
 class JobKind(StrEnum):
     """What a job does."""
 
@@ -88,6 +92,11 @@ class Job:
     def is_final(self) -> bool:
         """Whether nothing more will happen to this job."""
         return self.status in FINAL_STATUSES
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it asked a person, who did not agree: what it has read is worth nothing."""
+        return self.status is JobStatus.CANCELLED and self.error_class == _ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.checkpoints import Checkpoint, Mode, SavedCheckpoint, Stage
@@ -15,7 +15,8 @@ class SyncPlan:
 
     `fingerprint` names the set-up (mapping, selection, options): a checkpoint of another one is
     worth nothing. `incremental` is False where the source cannot tell what changed.
-    `record_error_limit`: more failed records than this fail the job.
+    `record_error_limit`: more failed records than this fail the job. `is_rejected` says of an
+    earlier job whether a person rejected what it was about to do: nothing it has read counts.
     """
 
     job_id: str
@@ -24,6 +25,7 @@ class SyncPlan:
     fingerprint: str
     scopes: Sequence[str]
     record_error_limit: int
+    is_rejected: Callable[[str], bool] = lambda _job_id: False
 
 
 def open_scope(saved: SavedCheckpoint | None, plan: SyncPlan) -> SavedCheckpoint:
@@ -31,7 +33,8 @@ def open_scope(saved: SavedCheckpoint | None, plan: SyncPlan) -> SavedCheckpoint
 
     - begun by this very job under the same set-up: go on, whatever stage it is in;
     - never read, another set-up, or a full job: a fresh full read;
-    - an earlier job left a read unfinished: finish it, in its mode;
+    - an earlier job left a read unfinished: finish it, in its mode, unless it was rejected: what
+      was asked about is then read afresh, and not asked about for ever;
     - else: what changed since the watermark.
     """
     if saved is not None and saved.fingerprint == plan.fingerprint:
@@ -39,8 +42,9 @@ def open_scope(saved: SavedCheckpoint | None, plan: SyncPlan) -> SavedCheckpoint
             return saved
         if plan.mode is Mode.INCREMENTAL and plan.incremental:
             if saved.stage is not Stage.FINISHED:
-                return replace(saved, job_id=plan.job_id, tally=Tally())
-            if saved.checkpoint.watermark is not None:
+                if not plan.is_rejected(saved.job_id):
+                    return replace(saved, job_id=plan.job_id, tally=Tally())
+            elif saved.checkpoint.watermark is not None:
                 return _fresh(plan, Mode.INCREMENTAL, watermark=saved.checkpoint.watermark)
     return _fresh(plan, Mode.FULL, watermark=None)
 

@@ -39,8 +39,11 @@ def approve_job(
     return job
 
 
-def reject_job(job_id: str, *, caller: Caller, open_uow: OpenUow, now: Now) -> Job:
+def reject_job(job_id: str, *, caller: Caller, open_uow: OpenUow, queue: JobQueue, now: Now) -> Job:
     """Cancel a job that waits for an approval: nothing of what it asked about is done.
+
+    Its message is sent once more: whoever gets it drops what the job has staged. The next job reads
+    everything afresh.
 
     Raises ConflictError for a job that does not wait for one.
     """
@@ -59,4 +62,5 @@ def reject_job(job_id: str, *, caller: Caller, open_uow: OpenUow, now: Now) -> J
             now=moment,
         )
         uow.commit()
+    enqueue(job, open_uow=open_uow, queue=queue, now=now)
     return job

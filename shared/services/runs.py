@@ -38,6 +38,7 @@ from shared.errors import (
 from shared.logs import bind
 from shared.services.connections import stored_credentials
 from shared.services.discovering import discover_tables
+from shared.services.dropping import drop_staged
 from shared.services.jobs import enqueue
 from shared.services.plans import SetUp, load_set_up
 from shared.services.run_log import SqlRunLog
@@ -93,6 +94,9 @@ def _claim(job_id: str, ports: RunPorts) -> Job | None:
         except NotFoundError:
             _log.warning("Message dropped: there is no job %s.", job_id)
             return None
+    if job.is_rejected:
+        drop_staged(job, ports=ports)
+        return None
     if job.is_final or job.status is JobStatus.WAITING_APPROVAL:
         _log.info("Message dropped: job %s is %s.", job_id, job.status.value)
         return None

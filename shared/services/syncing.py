@@ -22,7 +22,7 @@ from shared.domain.tallies import Tally
 from shared.engine.heartbeat import Heartbeat
 from shared.engine.opening import SyncPlan
 from shared.engine.sync import Ending, Outcome, run_sync
-from shared.errors import PermanentError
+from shared.errors import NotFoundError, PermanentError
 from shared.ports.provider import Connection, Credentials, ProviderDefinition
 from shared.ports.run_log import RunLog
 from shared.services.following import Following
@@ -106,6 +106,7 @@ class _Both:
             fingerprint=fingerprint_of(set_up, spec),
             scopes=scopes_of(set_up, spec),
             record_error_limit=record_error_limit(set_up, ports.limits.record_error_limit),
+            is_rejected=self._is_rejected,
         )
 
     def sync(self) -> Outcome:
@@ -163,6 +164,13 @@ class _Both:
                 budget_seconds=self._deadline - time.monotonic(),
                 is_stopping=self._is_stopping,
             )
+
+    def _is_rejected(self, job_id: str) -> bool:
+        with self._ports.open_uow(read_only=True) as uow:
+            try:
+                return uow.jobs.get(job_id).is_rejected
+            except NotFoundError:  # it was long ago
+                return False
 
     def _is_stopping(self) -> bool:
         self._heartbeat.check()

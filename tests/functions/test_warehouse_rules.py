@@ -122,3 +122,64 @@ def test_a_tables_drift_is_obeyed(shop: _Shop, drift: str, *, is_kept_beside: bo
     else:
         (note,) = records
         assert (note["externalId"], note["field"], note["severity"]) == ("", "late", "info")
+
+
+@pytest.mark.parametrize("mode", ["full", "incremental"])
+def test_a_rejected_load_is_read_anew_by_the_next_sync(shop: _Shop, mode: str) -> None:
+    """What was rejected is not asked about again: the next job looks at the source itself."""
+    path = shop.instance()
+    shop.count = 100
+    shop.activate(path)
+    shop.count = 80
+    asking = _load(shop, path)
+    assert asking["status"] == "waiting_approval"
+    assert shop.ada.post(f"jobs/{asking['id']}/reject").status == 200
+    assert shop.tables("warehouse") == {"deals": 100}
+
+    shop.count = 120
+    job_id = shop.ada.post(f"{path}/jobs", {"mode": mode}).json["id"]
+    shop.world.run(job_id)
+    assert shop.ada.get(f"jobs/{job_id}").json["status"] == "success"
+    assert shop.tables("warehouse") == {"deals": 120}
+
+
+def _staged(shop: _Shop) -> list[str]:
+    with closing(sqlite3.connect(shop.world.folder / "warehouse.db")) as opened:
+        names = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [name for (name,) in names if name.startswith("_stg_")]
+
+
+def test_what_a_rejected_load_has_staged_is_dropped_at_once(shop: _Shop) -> None:
+    """By its own message, without a sync; what came before stays, and can go on incrementally."""
+    path = shop.instance()
+    shop.count = 100
+    shop.activate(path)
+    shop.count = 80
+    asking = _load(shop, path)
+    assert len(_staged(shop)) == 1
+    assert shop.ada.post(f"jobs/{asking['id']}/reject").status == 200
+    shop.world.run(asking["id"])
+    assert _staged(shop) == []
+    assert shop.tables("warehouse") == {"deals": 100}
+    assert shop.ada.get(f"jobs/{asking['id']}").json["status"] == "cancelled"
+    shop.world.run(asking["id"])  # the same message, delivered again
+    shop.count = 101
+    shop.sync(path)
+    assert shop.tables("warehouse") == {"deals": 101}
+
+
+def test_the_message_of_a_rejected_load_leaves_the_next_job_alone(shop: _Shop) -> None:
+    """It comes late: what another job has staged meanwhile is that one's."""
+    path = shop.instance()
+    shop.count = 100
+    shop.activate(path)
+    shop.count = 80
+    asking = _load(shop, path)
+    assert shop.ada.post(f"jobs/{asking['id']}/reject").status == 200
+    second = _load(shop, path)
+    assert second["status"] == "waiting_approval"
+    shop.world.run(asking["id"])
+    assert len(_staged(shop)) == 1
+    assert shop.ada.post(f"jobs/{second['id']}/approve").status == 202
+    shop.world.run(second["id"])
+    assert shop.tables("warehouse") == {"deals": 80}

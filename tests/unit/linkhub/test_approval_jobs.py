@@ -64,11 +64,33 @@ def test_once_approved_they_go_without_reading_again(world: LinkHubWorld) -> Non
 def test_once_rejected_they_stay_and_the_next_sync_asks_again(world: LinkHubWorld) -> None:
     """Nobody has agreed to anything."""
     job = storm(world)
-    reject_job(job.id, caller=world.caller, open_uow=world.database.open_uow, now=world.clock)
+    reject_job(
+        job.id,
+        caller=world.caller,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
+    )
     assert set(world.names_in_linkhub()) == set(range(20))
     again = world.sync()
     assert again.status is JobStatus.WAITING_APPROVAL
     assert set(world.names_in_linkhub()) == set(range(20))
+
+
+def test_once_rejected_what_was_read_then_is_not_asked_about_again(world: LinkHubWorld) -> None:
+    """The records are there again: the next sync looks, and finds nothing to delete."""
+    before = dict(world.numbers.names)
+    job = storm(world)
+    reject_job(
+        job.id,
+        caller=world.caller,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
+    )
+    world.numbers.names = before
+    assert world.sync().status is JobStatus.SUCCESS
+    assert world.names_in_linkhub() == before
 
 
 def test_what_was_approved_can_be_taken_back(world: LinkHubWorld) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.jobs import Job, JobStatus
@@ -46,7 +48,11 @@ def approve(world: World, job: Job) -> Job:
 
 def reject(world: World, job: Job) -> Job:
     return reject_job(
-        job.id, caller=world.caller, open_uow=world.database.open_uow, now=world.clock
+        job.id,
+        caller=world.caller,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
     )
 
 
@@ -88,14 +94,16 @@ def test_an_approved_job_goes_on_and_is_not_asked_again(world: World) -> None:
 
 
 def test_a_rejected_job_is_cancelled_and_does_nothing(world: World) -> None:
-    """Job and log end cancelled; the question stays readable; nothing is queued."""
+    """Job and log end cancelled; the question stays readable; its message finds nothing to do."""
     job = asked(world)
     rejected = reject(world, job)
     assert (rejected.status, rejected.finished_at) == (JobStatus.CANCELLED, world.clock())
     assert rejected.error_message == QUESTION
     assert world.log(job.id).status == "cancelled"
+    assert world.queue.sent == [(job.id, False, 0)]
     world.run(job)
-    assert (world.store.rows, world.queue.sent) == ({}, [])
+    assert world.job(job.id) == replace(rejected, enqueued_at=world.clock())
+    assert (world.store.rows, len(world.queue.sent)) == ({}, 1)
 
 
 @pytest.mark.parametrize("answer", [approve, reject])
@@ -129,7 +137,13 @@ def test_another_profiles_job_is_unknown(world: World, answer: object) -> None:
             now=world.clock,
         )
     with pytest.raises(NotFoundError):
-        reject_job(job.id, caller=bob, open_uow=world.database.open_uow, now=world.clock)
+        reject_job(
+            job.id,
+            caller=bob,
+            open_uow=world.database.open_uow,
+            queue=world.queue,
+            now=world.clock,
+        )
     assert world.job(job.id).status is JobStatus.WAITING_APPROVAL
 
 
