@@ -14,7 +14,13 @@ def _pages(count: int, *, size: int = 500) -> Iterator[list[Change]]:
         yield upserts("flights", numbered(size, start=number * size, text="x" * 200))
 
 
-def _peak(warehouse: Warehouse, pages: int) -> int:
+def _peak(folder: Path, pages: int) -> int:
+    """Return the lower of two peaks: what else this process does meanwhile only adds."""
+    return min(_peak_of_a_load(folder / f"{pages}-{turn}.db", pages) for turn in range(2))
+
+
+def _peak_of_a_load(file: Path, pages: int) -> int:
+    warehouse = Warehouse(url=f"sqlite:///{file}")
     sink = warehouse.sink()
     tracemalloc.start()
     sink.begin(SCOPE, saved_checkpoint())
@@ -31,7 +37,6 @@ def _peak(warehouse: Warehouse, pages: int) -> int:
 
 def test_ten_times_the_rows_need_no_more_memory(tmp_path: Path) -> None:
     """What a load keeps in memory is a page, however many pages there are."""
-    _peak(Warehouse(url=f"sqlite:///{tmp_path / 'warm.db'}"), 1)
-    small = _peak(Warehouse(url=f"sqlite:///{tmp_path / 'small.db'}"), 3)
-    large = _peak(Warehouse(url=f"sqlite:///{tmp_path / 'large.db'}"), 30)
+    _peak(tmp_path, 1)  # the first load pays for imports
+    small, large = _peak(tmp_path, 3), _peak(tmp_path, 30)
     assert large < small * 1.3
