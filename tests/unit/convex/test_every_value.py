@@ -166,7 +166,9 @@ _DOCUMENTS = st.lists(st.dictionaries(_FIELD, _ANY, max_size=5), min_size=1, max
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(documents=_DOCUMENTS)
 def test_documents_of_any_making_come_through(
