@@ -65,6 +65,12 @@ class Warehouse:
             return sqlite.quote(table)
         return f"{mssql_ddl.quote(self.schema)}.{mssql_ddl.quote(table)}"
 
+    def renaming(self, table: str, new: str) -> str:
+        """Return the statement by which a person renames a table."""
+        if self.url.startswith("mssql"):
+            return f"EXEC sp_rename '{self.schema}.{table}', '{new}'"
+        return f"ALTER TABLE {self.quoted(table)} RENAME TO {self.quoted(new)}"
+
     def execute(self, *statements: str) -> None:
         with self.connection() as connection:
             for statement in statements:

@@ -9,30 +9,17 @@ from typing import Any
 
 from shared.domain.reconciliation import TableCheck
 from shared.errors import PermanentError, SyncError, TransientError
+from shared.sinks.warehouse.refusals import MISSING, NO_ROOM, refusal_of
 
 _SQLITE_PASSING = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
 }
-_PASSING_STATES = ("08", "40", "HYT")
-_PASSING_NUMBERS = {
-    1205,  # deadlock
-    1222,  # lock time-out
-    2714,  # another run made the same table a moment before
-    4060,  # database not open to us yet (Azure SQL fails over)
-    10928,
-    10929,
-    40197,
-    40501,
-    40613,
-    49918,
-    49919,
-    49920,
-}
-_LOGIN_NUMBERS = {18452, 18456, 18470, 18486, 18487, 18488}
-_NUMBER = re.compile(r"\((\d{3,5})\)")
+_NUMBER = re.compile(r"\((\d{3,5})\)(?= \(|;|['\"]|$)")
+"""An error's number stands behind its text, and the driver's own function may follow."""
+_SQLITE_MISSING = re.compile(r"no such (table|column)|has no column named")
+_LONGEST = 400
 
 
 class BrokenLoadError(PermanentError):
@@ -57,22 +44,26 @@ def translated(error: BaseException) -> SyncError:
     `error` is a DBAPI error, or SQLAlchemy's wrapping of one.
     """
     cause: Any = getattr(error, "orig", None) or error
-    text = " ".join(str(cause).split())[:400]
+    whole = " ".join(str(cause).split())
+    text = whole[:_LONGEST]
     if isinstance(cause, sqlite3.Error):
-        code = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
-        if code in _SQLITE_PASSING:
-            return TransientError(f"The warehouse file cannot be written now: {text}.")
-        return PermanentError(f"The warehouse file refused what it was asked: {text}.")
+        return _of_file(cause, text)
     state = str(cause.args[0]) if cause.args else ""
-    numbers = {int(number) for number in _NUMBER.findall(text)}
-    if state == "28000" or numbers & _LOGIN_NUMBERS:
-        # Not an AuthError: it is not the provider that must be connected again.
-        return PermanentError(
-            f"The warehouse refuses the login. Save its right password, then resume: {text}"
-        )
-    if state.startswith(_PASSING_STATES) or numbers & _PASSING_NUMBERS:
-        return TransientError(f"The warehouse cannot answer now: {text}")
-    return PermanentError(f"The warehouse refused what it was asked: {text}")
+    refusal = refusal_of(state, {int(number) for number in _NUMBER.findall(whole)})
+    # Never an AuthError: it is not the provider that must be connected again.
+    kind = TransientError if refusal.passes else PermanentError
+    return kind(refusal.said(text))
+
+
+def _of_file(error: sqlite3.Error, text: str) -> SyncError:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return TransientError(NO_ROOM.said(text))
+    if code in _SQLITE_PASSING:
+        return TransientError(f"The warehouse file cannot be written now: {text}.")
+    if _SQLITE_MISSING.search(text):
+        return PermanentError(MISSING.said(text))
+    return PermanentError(f"The warehouse file refused what it was asked: {text}.")
 
 
 def is_integrity_error(error: BaseException) -> bool:
