@@ -25,7 +25,7 @@ from shared.store.database import Database
 from shared.store.tables import metadata
 from tests.factories import NOW, make_instance, make_job, make_profile, make_saved
 from tests.fakes import PowerCutError
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 if TYPE_CHECKING:
     from shared.store.unit_of_work import UnitOfWork
@@ -243,7 +243,7 @@ class Bench:
 
     def requests(self) -> int:
         """Return how many calls LinkHub got since it was healed last."""
-        report = httpx.get(f"{self.running.url}/_requests").json()
+        report = httpx.get(f"{self.running.url}/_requests", timeout=PATIENCE).json()
         return int(report.get("linkhub", {}).get("total", 0))
 
 

@@ -17,7 +17,7 @@ from shared.errors import AuthError, PermanentError, TransientError
 from tests import convex_kit, powerbi_kit
 from tests.contract import documents
 from tests.contract.bench import Emulator, FaultCase, ProviderCase, PushCase
-from tests.sandbox_kit import running_sandbox
+from tests.sandbox_kit import PATIENCE, running_sandbox
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def _hubspot(folder: Path, *, deals: int = 300) -> Iterator[Emulator]:
     with running_sandbox(folder, deals=deals) as sandbox:
         entry = sandbox.directory["hubspot"]
         unlimited = {"search_per_second": 0}  # the suite does not really wait
-        httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
+        httpx.put(f"{entry['url']}/_limits", json=unlimited, timeout=PATIENCE).raise_for_status()
         yield Emulator.of(
             sandbox,
             "hubspot",
@@ -62,7 +62,7 @@ def _powerbi(folder: Path) -> Iterator[Emulator]:
     with running_sandbox(folder, deals=1) as sandbox:
         entry = sandbox.directory["powerbi"]
         unlimited = {"per_minute": 0}  # the suite does not really wait
-        httpx.put(f"{entry['url']}/_limits", json=unlimited).raise_for_status()
+        httpx.put(f"{entry['url']}/_limits", json=unlimited, timeout=PATIENCE).raise_for_status()
         yield Emulator.of(
             sandbox,
             "powerbi",
@@ -75,7 +75,9 @@ def _powerbi(folder: Path) -> Iterator[Emulator]:
 def _planner(folder: Path) -> Iterator[Emulator]:
     with running_sandbox(folder, deals=1, tasks=160) as sandbox:
         entry = sandbox.directory["graph"]
-        httpx.put(f"{entry['url']}/_limits", json={"page_size": 12}).raise_for_status()
+        httpx.put(
+            f"{entry['url']}/_limits", json={"page_size": 12}, timeout=PATIENCE
+        ).raise_for_status()
         yield Emulator.of(
             sandbox,
             "graph",

@@ -21,7 +21,7 @@ from shared.http.oauth import GrantRefusedError, OAuthServer, Registration
 from shared.ports.provider import ConnectRequest, Credentials
 from shared.services.platform import PlatformSettings
 from tests.oauth_kit import consent, query
-from tests.sandbox_kit import Running, running_sandbox
+from tests.sandbox_kit import PATIENCE, Running, running_sandbox
 
 CALLBACK = "http://127.0.0.1:7071/oauth/callback"
 VERIFIER = "v" * 43
@@ -70,7 +70,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         for server in ("hubspot", "entra"):
             uris = {"redirect_uris": [f"{CALLBACK}/{slug}" for slug in CASES]}
             url = f"{running.directory[server]['url']}/oauth/_settings"
-            httpx.put(url, json=uris).raise_for_status()
+            httpx.put(url, json=uris, timeout=PATIENCE).raise_for_status()
         yield running
 
 
@@ -102,7 +102,7 @@ def code_of(server: OAuthServer, slug: str, scopes: tuple[str, ...]) -> str:
         state="s", verifier=VERIFIER, redirect_uri=f"{CALLBACK}/{slug}", scopes=scopes
     )
     account = ADMIN if CASES[slug].server == "entra" else CASES[slug].account
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=PATIENCE) as browser:
         return query(consent(browser, link, account=account))["code"]
 
 
@@ -149,7 +149,7 @@ def test_a_consent_taken_back_is_a_refusal(sandbox: Running, slug: str) -> None:
         redirect_uri=f"{CALLBACK}/{slug}",
     )
     url = f"{sandbox.directory[CASES[slug].server]['url']}/oauth/_grants"
-    httpx.post(url, json={"action": "revoke"}).raise_for_status()
+    httpx.post(url, json={"action": "revoke"}, timeout=PATIENCE).raise_for_status()
     with pytest.raises(GrantRefusedError, match=f"{spec.name} refused the sign-in"):
         server.refresh(grant.refresh_token)
 
@@ -234,7 +234,7 @@ def test_another_account_may_lack_the_right_to_consent(sandbox: Running) -> None
     )
     sandbox.fault("entra", "other_account")
     try:
-        with httpx.Client() as browser:
+        with httpx.Client(timeout=PATIENCE) as browser:
             handed = query(consent(browser, link, account=ADMIN))
     finally:
         sandbox.heal()

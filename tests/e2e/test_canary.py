@@ -215,7 +215,7 @@ def read_everything(story: Story, player: Player, stack: Stack) -> None:
 def cut_the_power(story: Story, player: Player, stack: Stack) -> None:
     """Kill the host inside a run, so that its message is there to be seen."""
     fault = {"provider": "hubspot", "fault": "slow", "seconds": 30}
-    httpx.post(f"{stack.sandbox}/_faults", json=fault).raise_for_status()
+    httpx.post(f"{stack.sandbox}/_faults", json=fault, timeout=STEP_SECONDS).raise_for_status()
     job = player.sync(story.instances["hubspot"], until={"running"})
     stack.kill_host()
     connection = stack._environment["AzureWebJobsStorage"]

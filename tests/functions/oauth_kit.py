@@ -14,7 +14,7 @@ import pytest
 from shared.domain.instances import Instance, InstanceState
 from tests.functions.kit import Answer, Client, HttpWorld
 from tests.oauth_kit import consent, query
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 PUBLIC_URL = "http://127.0.0.1:7071"
 DASHBOARD_URL = "https://dashboard.test"
@@ -113,7 +113,7 @@ def opened_desk(
     with made.open_uow() as uow:
         uow.providers.upsert(SPEC, now=world.clock())
         uow.commit()
-    with httpx.Client(base_url=sandbox.directory["hubspot"]["url"]) as browser:
+    with httpx.Client(base_url=sandbox.directory["hubspot"]["url"], timeout=PATIENCE) as browser:
         desk = Desk(world, sandbox, browser)
         desk.settings(redirect_uris=[CALLBACK])
         yield desk

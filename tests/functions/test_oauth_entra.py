@@ -12,7 +12,7 @@ from shared.domain.oauth import TokenSet
 from shared.errors import NotFoundError
 from tests.functions.kit import Answer, Client, HttpWorld
 from tests.oauth_kit import consent, query
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 SLUGS = ("powerbi", "planner")
 PUBLIC_URL = "http://127.0.0.1:7071"
@@ -44,7 +44,7 @@ def entra(
         for slug in SLUGS:
             uow.providers.upsert(find_provider(slug).spec, now=world.clock())
         uow.commit()
-    with httpx.Client(base_url=directory["entra"]["url"]) as server:
+    with httpx.Client(base_url=directory["entra"]["url"], timeout=PATIENCE) as server:
         uris = [f"{PUBLIC_URL}/oauth/callback/{slug}" for slug in SLUGS]
         server.put("/oauth/_settings", json={"redirect_uris": uris}).raise_for_status()
         yield world
@@ -55,7 +55,7 @@ def entra(
 def sign_in(world: HttpWorld, slug: str, instance_id: str, *, person: str = PRIYA) -> Answer:
     """Walk the whole way; return the answer of the last step."""
     link = world.ada.post(f"instances/{instance_id}/oauth/start").json["authorizeUrl"]
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=PATIENCE) as browser:
         back = consent(browser, link, account=person)
     assert back.startswith(f"{PUBLIC_URL}/oauth/callback/{slug}?")
     sent_on = Client(None).call("GET", f"oauth/callback/{slug}", params=query(back))

@@ -91,7 +91,7 @@ def test_a_wrong_key_is_refused(server: Server) -> None:
 
 def test_no_key_is_refused_otherwise(server: Server) -> None:
     """Without any header Convex answers 403 BadDeployKey."""
-    answer = httpx.get(f"{server.url}/api/json_schemas", trust_env=False)
+    answer = httpx.get(f"{server.url}/api/json_schemas", trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, "BadDeployKey")
 
 

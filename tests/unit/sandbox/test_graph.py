@@ -16,7 +16,7 @@ from shared.ports.provider import ConnectRequest, Credentials
 from tests.http_kit import Sleeps
 from tests.oauth_kit import App
 from tests.planner_kit import TOKEN, FakeGraph
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 PERSON = "0b6e5a52-9d0c-4d6b-8f0a-3f5c1f9a0001"
 OUTSIDER = "0b6e5a52-9d0c-4d6b-8f0a-3f5c1f9a0003"
@@ -295,7 +295,7 @@ def entra(sandbox: Running) -> Iterator[App]:
     """Entra's one registered app, asking for the scope to be set by each test."""
     uri = "http://127.0.0.1:7071/oauth/callback/planner"
     entry = sandbox.directory["entra"]
-    with httpx.Client(base_url=entry["url"]) as client:
+    with httpx.Client(base_url=entry["url"], timeout=PATIENCE) as client:
         client.put("/oauth/_settings", json={"redirect_uris": [uri]}).raise_for_status()
         yield App.of(client, entry["oauth"], redirect_uri=uri, scope="")
         client.delete("/oauth/_settings").raise_for_status()

@@ -13,7 +13,7 @@ import pytest
 from local.sandbox.entra.scopes import GRAPH, POWER_BI
 from local.sandbox.entra.tenants import ALDER, BIRCH, USERS
 from tests.oauth_kit import App, ConsentError, consent, new_verifier, query
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 CALLBACK = "http://127.0.0.1:7071/oauth/callback/planner"
 TASKS, DATASETS = f"{GRAPH}/Tasks.Read", f"{POWER_BI}/Dataset.Read.All"
@@ -25,7 +25,7 @@ USER, ADMIN, FOREIGNER, _ = USERS
 @pytest.fixture
 def app(sandbox: Running) -> Iterator[App]:
     entry = sandbox.directory["entra"]
-    with httpx.Client(base_url=entry["url"]) as client:
+    with httpx.Client(base_url=entry["url"], timeout=PATIENCE) as client:
         client.put("/oauth/_settings", json={"redirect_uris": [CALLBACK]}).raise_for_status()
         yield App.of(client, entry["oauth"], redirect_uri=CALLBACK, scope=SCOPE)
         client.delete("/oauth/_settings").raise_for_status()

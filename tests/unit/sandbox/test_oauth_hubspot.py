@@ -12,7 +12,7 @@ import pytest
 from local.sandbox.hubspot.access import Access, Limits, Token
 from local.sandbox.hubspot.errors import HubSpotError
 from tests.oauth_kit import App, ConsentError, Page, consent, new_verifier, query
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 CALLBACK = "http://127.0.0.1:7071/oauth/callback/hubspot"
 SCOPE = "oauth crm.objects.deals.read crm.schemas.deals.read"
@@ -24,7 +24,7 @@ ALDER, BIRCH = "146120331", "148990712"
 @pytest.fixture
 def app(sandbox: Running) -> Iterator[App]:
     entry = sandbox.directory["hubspot"]
-    with httpx.Client(base_url=entry["url"]) as client:
+    with httpx.Client(base_url=entry["url"], timeout=PATIENCE) as client:
         client.put("/oauth/_settings", json={"redirect_uris": [CALLBACK]}).raise_for_status()
         yield App.of(client, entry["oauth"], redirect_uri=CALLBACK, scope=SCOPE)
         client.delete("/oauth/_settings").raise_for_status()

@@ -11,7 +11,7 @@ from adapters import find_provider
 from local.sandbox.entra.tenants import USERS
 from tests import powerbi_kit as kit
 from tests.oauth_kit import App
-from tests.sandbox_kit import Running
+from tests.sandbox_kit import PATIENCE, Running
 
 AMELIE, PRIYA, KAITO = (user.id for user in USERS[:3])
 CALLBACK = "http://127.0.0.1:7071/oauth/callback/powerbi"
@@ -22,7 +22,7 @@ API = "https://analysis.windows.net/powerbi/api"
 @pytest.fixture
 def app(sandbox: Running) -> Iterator[App]:
     entry = sandbox.directory["entra"]
-    with httpx.Client(base_url=entry["url"]) as client:
+    with httpx.Client(base_url=entry["url"], timeout=PATIENCE) as client:
         client.put("/oauth/_settings", json={"redirect_uris": [CALLBACK]}).raise_for_status()
         yield App.of(client, entry["oauth"], redirect_uri=CALLBACK, scope=" ".join(SCOPES))
         client.delete("/oauth/_settings").raise_for_status()

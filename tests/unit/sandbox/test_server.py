@@ -33,9 +33,9 @@ def test_process(tmp_path: Path, number: signal.Signals) -> None:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         assert set(line) == {"url", "convex_url"}
-        state = httpx.get(f"{line['url']}/hubspot/_state").json()
+        state = httpx.get(f"{line['url']}/hubspot/_state", timeout=PATIENCE).json()
         assert state == {"deals": 20, "archived": 400}
-        assert httpx.get(f"{line['convex_url']}/nothing").status_code == 404
+        assert httpx.get(f"{line['convex_url']}/nothing", timeout=PATIENCE).status_code == 404
         process.send_signal(number)
         rest, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, rest, errors) == (0, "", "")
