@@ -174,7 +174,8 @@ def _said(was: Column | None, now: Column) -> Iterator[tuple[str, str]]:
     if was is None:
         yield "info", f"Column {now.name} was added ({words(now)})."
     elif now.has_vanished and not was.has_vanished:
-        yield "info", f"No record has {now.field} any more: column {now.name} stays, NULL in each."
+        gone = f"No record has a value for {now.field} any more"
+        yield "info", f"{gone}: column {now.name} stays, NULL in each."
     elif (was.type, was.length) != (now.type, now.length):
         grew = was.type is now.type or (was.type, now.type) == _GROWTH
         change = f"Column {now.name} was {words(was)} and is {words(now)} now"

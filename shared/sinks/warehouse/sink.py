@@ -217,7 +217,7 @@ class WarehouseSink:
                 )
                 self._estate.settle(connection, scope=scope, saved=saved)
                 self._states.save(connection, scope, saved)
-            result = result_of(connection, self._estate, scope=scope, job_id=saved.job_id)
+            result = result_of(connection, self._estate, scope=scope, saved=saved)
             connection.commit()
         self._seen.pop(scope, None)
         return result

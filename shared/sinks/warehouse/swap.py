@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.domain.changes import RecordProblem
-from shared.domain.checkpoints import SavedCheckpoint
+from shared.domain.checkpoints import Mode, SavedCheckpoint
 from shared.domain.reconciliation import TableCheck
 from shared.errors import ApprovalNeededError
 from shared.ports.sink import FinishResult, TableLoad
@@ -80,10 +80,17 @@ def swap_in(
         _guard(connection, estate, staged, percent=rules.shrink_percent)
     for owned in staged:
         _replace(connection, estate, owned, job_id=saved.job_id, keeps=rules.keep_previous)
+    if saved.mode is Mode.FULL:
+        _forget_dropped(connection, estate, scope=scope, job_id=saved.job_id)
 
 
-def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str) -> FinishResult:
-    """Return what a job has swapped in, and how the tables differ from those they replaced."""
+def result_of(
+    connection: Connection, estate: Estate, *, scope: str, saved: SavedCheckpoint
+) -> FinishResult:
+    """Return what a job has swapped in, how the tables differ from those they replaced, and which
+    ones a full load did not bring any more.
+    """
+    job_id = saved.job_id
     loads, checks, problems = [], list[TableCheck](), list[RecordProblem]()
     every = estate.registry.list_all(connection)
     previous = {o.stream: o for o in every if o.role is Role.PREVIOUS}
@@ -100,7 +107,33 @@ def result_of(connection: Connection, estate: Estate, *, scope: str, job_id: str
             if owned.stream in previous:
                 before = previous[owned.stream].columns
                 problems += notes(owned.stream, before, owned.columns)
+        elif saved.mode is Mode.FULL and _is_left(owned, scope=scope, job_id=job_id):
+            problems.append(_left(owned))
     return FinishResult(loads=tuple(loads), problems=tuple(problems), checks=tuple(checks))
+
+
+def _is_left(owned: OwnedTable, *, scope: str, job_id: str) -> bool:
+    """Whether a full load of the scope has left the table as it was."""
+    is_of_scope = owned.role is Role.LIVE and owned.scope == names.bounded_key(scope)
+    return is_of_scope and owned.job_id != job_id
+
+
+def _left(owned: OwnedTable) -> RecordProblem:
+    message = (
+        f"Table {owned.table_name} did not come with this full load: its source has no such table "
+        "any more, or it is not chosen. It keeps its rows as they are; drop it, with its view, if "
+        "nobody needs it."
+    )
+    return RecordProblem(stream=owned.stream, key="", message=message, severity="warning")
+
+
+def _forget_dropped(connection: Connection, estate: Estate, *, scope: str, job_id: str) -> None:
+    """Forget tables that came no more and that somebody has dropped: nothing is due there."""
+    there = estate.dialect.list_objects(connection)
+    for owned in estate.registry.list_role(connection, Role.LIVE, scope=scope):
+        is_gone = owned.table_name.lower() not in there
+        if is_gone and _is_left(owned, scope=scope, job_id=job_id):
+            estate.drop(connection, owned)
 
 
 def void_result(checks: Sequence[TableCheck]) -> FinishResult:
@@ -117,7 +150,10 @@ def _guard(
     connection: Connection, estate: Estate, staged: Sequence[OwnedTable], *, percent: int
 ) -> None:
     """Ask a person where tables would lose much; nothing is replaced yet."""
-    live = {o.stream: o for o in estate.registry.list_role(connection, Role.LIVE)}
+    there = estate.dialect.list_objects(connection)
+    registered = estate.registry.list_role(connection, Role.LIVE)
+    # One that somebody has dropped has nothing to lose.
+    live = {o.stream: o for o in registered if o.table_name.lower() in there}
     losses = []
     for owned in staged:
         before = live[owned.stream].row_count if owned.stream in live else 0

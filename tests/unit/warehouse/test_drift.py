@@ -123,7 +123,9 @@ def test_a_field_that_vanished_keeps_its_column(warehouse: Warehouse) -> None:
     """It is NULL from then on, said once, and filled again when the field comes back."""
     _load(warehouse, {"a": 1, "b": "x"})
     _, problems = _load(warehouse, {"a": 2}, number=2)
-    assert _said(problems) == {"b": "No record has b any more: column b stays, NULL in each."}
+    assert _said(problems) == {
+        "b": "No record has a value for b any more: column b stays, NULL in each."
+    }
     assert [row["b"] for row in warehouse.rows("things_view")] == [None]
     assert _load(warehouse, {"a": 2}, number=3)[1] == []
     assert _load(warehouse, {"a": 2, "b": "y"}, number=4)[1] == []
