@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from local.host.http_server import _listen
 from tests.host_kit import PATIENCE, RunningHost, run_host, write_app
 from tests.host_kit import http as client
 
@@ -121,6 +123,12 @@ def test_head(host: RunningHost, client: httpx.Client) -> None:
     answer = client.head(f"{host.url}/api/echo/abc")
     assert (answer.status_code, answer.content) == (200, b"")
     assert int(answer.headers["content-length"]) > 100
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """The listening socket says TCP, which is what asyncio sets TCP_NODELAY by."""
+    with _listen(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_redirect_with_cookies(host: RunningHost, client: httpx.Client) -> None:
