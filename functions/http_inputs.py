@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
@@ -79,7 +80,7 @@ def list_query(req: func.HttpRequest) -> ListQuery:
     """Return `?limit&cursor&from&to&status&provider`; raise InvalidInputError for a wrong one."""
     params = req.params
     given = params.get("limit", str(DEFAULT_LIMIT))
-    limit = int(given) if _WHOLE.fullmatch(given) else 0
+    limit = int(given) if _WHOLE.fullmatch(given) and not _is_sent_empty(req, "limit") else 0
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInputError(f"`limit` is a whole number from 1 to {MAX_LIMIT}.")
     cursor = params.get("cursor")
@@ -91,6 +92,12 @@ def list_query(req: func.HttpRequest) -> ListQuery:
         status=params.get("status") or None,
         provider=params.get("provider") or None,
     )
+
+
+def _is_sent_empty(req: func.HttpRequest, name: str) -> bool:
+    """Return whether the query has the parameter without a value: the host leaves such ones out."""
+    pairs = parse_qsl(urlsplit(req.url).query, keep_blank_values=True)
+    return (name, "") in pairs
 
 
 def _moment(text: str | None, name: str) -> datetime | None:

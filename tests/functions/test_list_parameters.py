@@ -68,6 +68,22 @@ def test_a_limit_is_nothing_else(text: str) -> None:
     assert read("limit", text) is None
 
 
+@pytest.mark.parametrize("query", ["limit=", "limit", "limit=5&limit=", "from=&limit=&to="])
+def test_a_limit_is_not_left_empty(query: str) -> None:
+    """The host hands over no parameter that is empty; the address shows that it was there."""
+    url = f"http://api.test/api/v1/jobs?{query}"
+    with pytest.raises(InvalidInputError, match="limit"):
+        list_query(func.HttpRequest("GET", url, params={}, body=b""))
+
+
+@pytest.mark.parametrize("query", ["", "?", "?from=&to=&status=&provider=&cursor=", "?unlimit="])
+def test_other_parameters_may_be_empty(query: str) -> None:
+    """Any text is one of these, and an empty one asks for nothing; so does a time."""
+    url = f"http://api.test/api/v1/jobs{query}"
+    assert list_query(func.HttpRequest("GET", url, params={}, body=b"")) == ListQuery()
+    assert is_documented("from", "")
+
+
 TIMES = (
     *("2026-11-21", "2026-11-21T08:00:00Z", "2026-11-21t08:00:00z", "2026-11-21T08:00:00.123456Z"),
     *("2026-11-21T09:00:00+01:00", "2026-11-21T08:00:00.5", "2026-11-21T08:00:00", "2024-02-29"),
