@@ -17,7 +17,9 @@ from functions.schemas.values import (
     Username,
 )
 from shared.domain.checkpoints import Mode
+from shared.domain.instances import Frequency
 from shared.domain.policies import ConflictPolicy
+from shared.domain.providers import Direction
 from shared.domain.selections import DriftPolicy
 from shared.services.conflicts import Choice
 
@@ -152,8 +154,8 @@ class SyncConfigInput(Input):
     warehouse, '' the app's own where it has one, null the one it has; another one is loaded whole.
     """
 
-    direction: Annotated[str, Field(max_length=32)] = "import"
-    frequency: Annotated[str, Field(max_length=32)] = "manual"
+    direction: Direction = Direction.IMPORT
+    frequency: Frequency = Frequency.MANUAL
     frequency_details: dict[Annotated[str, Field(max_length=64)], Any] = Field(
         max_length=20, default_factory=dict
     )
