@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from shared.sinks.warehouse.values import load_exact
@@ -12,10 +13,14 @@ Difference = tuple[str, str, str, str]
 """(table, id, in the warehouse, in Convex)"""
 
 
-def differences(warehouse: Warehouse, server: Server) -> list[Difference]:
-    """Return what is not equal, '' standing for what is not there."""
+def differences(
+    warehouse: Warehouse, server: Server, *, streams: Collection[str] = ()
+) -> list[Difference]:
+    """Return what is not equal, '' standing for what is not there; of these streams, if any."""
     found = []
     for stream in sorted(server.streams()):
+        if streams and stream not in streams:
+            continue
         here = _shown(warehouse.records(stream))
         there = _shown(_documents(server, stream))
         found += [

@@ -11,6 +11,7 @@ from adapters.convex.catalogue import CatalogueApi
 from adapters.convex.data_sync import DataSyncApi, NotAllowedError, NotOfferedError
 from adapters.convex.deployment import Deployment, Source, read_deployment
 from adapters.convex.exports import ExportApi
+from adapters.convex.pages import Selection
 from adapters.convex.snapshot_source import SnapshotSource
 from adapters.convex.sync_source import KEY, SyncSource
 from shared.domain.changes import Change, Page
@@ -66,13 +67,13 @@ class ConvexConnection:
         self._client = client
         self._catalogue = CatalogueApi(client)
         self._exports = ExportApi(client, sleep=request.sleep)
-        self._syncs = DataSyncApi(
-            client,
-            wanted=request.selection,
-            work_dir=request.work_dir,
-            sleep=request.sleep,
+        whole = {s: fields for s, fields in request.selection.items() if s in request.whole}
+        changing = {s: fields for s, fields in request.selection.items() if s not in whole}
+        self._syncs = self._data_syncs(request, changing)
+        self._by_sync = SyncSource(
+            self._syncs if changing or not whole else None,
+            self._data_syncs(request, whole) if whole else None,
         )
-        self._by_sync = SyncSource(self._syncs, wanted=request.selection)
         self._by_snapshot = SnapshotSource(
             url=deployment.url,
             api=self._exports,
@@ -138,6 +139,11 @@ class ConvexConnection:
     def close(self) -> None:
         """Release sockets. A download stays, for a run that goes on with it."""
         self._client.close()
+
+    def _data_syncs(self, request: ConnectRequest, wanted: Selection) -> DataSyncApi:
+        return DataSyncApi(
+            self._client, wanted=wanted, work_dir=request.work_dir, sleep=request.sleep
+        )
 
     def _offers_sync(self) -> bool:
         try:

@@ -72,7 +72,7 @@ class DataSyncApi:
     ) -> None:
         self._client = client
         self._answers = AnswerApi(client, work_dir=work_dir, sleep=sleep)
-        self._wanted = wanted
+        self.wanted = wanted
         self._selection = selection_of(wanted)
         self._keep = {
             stream: dict.fromkeys(("_id", *fields)) for stream, fields in wanted.items() if fields
@@ -148,7 +148,7 @@ class DataSyncApi:
         place = (component, table)
         if place not in self._streams:
             stream = f"{component}/{table}" if component else table
-            is_wanted = stream in self._wanted if self._wanted else not table.startswith("_")
+            is_wanted = stream in self.wanted if self.wanted else not table.startswith("_")
             self._streams[place] = stream if is_wanted else None
         return self._streams[place]
 

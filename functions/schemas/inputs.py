@@ -120,11 +120,15 @@ class PreviewInput(Input):
 
 
 class TableInput(Input):
-    """One table to load; `component` '' is the source's root."""
+    """One table to load; `component` '' is the source's root.
+
+    `mode` full: every sync reads the table whole and replaces it; incremental: a sync brings what
+    changed; null: incremental where the source can tell what did.
+    """
 
     component: ShortName = ""
     table: Annotated[ShortName, Field(min_length=1)]
-    mode: Mode = Mode.FULL
+    mode: Mode | None = None
     drift: DriftPolicy = DriftPolicy.EVOLVE
 
 

@@ -17,11 +17,15 @@ class DriftPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSelection:
-    """One chosen table; `component` is '' for the root of a Convex deployment."""
+    """One chosen table; `component` is '' for the root of a Convex deployment.
+
+    `mode` FULL: every sync reads it whole and replaces it; INCREMENTAL: a sync brings what changed,
+    where its source can tell; None, before it is saved: as its source can.
+    """
 
     component: str = ""
     table: str
-    mode: Mode = Mode.FULL
+    mode: Mode | None = None
     drift: DriftPolicy = DriftPolicy.EVOLVE
 
     @property

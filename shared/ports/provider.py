@@ -55,13 +55,15 @@ class ConnectRequest:
 
     `options`: the provider's connection options and the platform's by name, defaults filled in.
     `selection`: the external fields wanted of each stream; one with no entry wants all of them.
-    `work_dir`: a folder for files that may be lost at any time. `sleep` is called for every wait,
-    so that a waiting run keeps its lease and a test does not wait. `interactive`: somebody is
-    looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard lets
-    loopback and private ranges pass. `tokens(resource)`: where an OAuth connection's access tokens
-    come from, refreshed as needed ('' is the provider's usual resource); adapters reach it, or the
-    token of `credentials`, by `shared.http.auth.token_source`. `budgets`: where request limits of
-    the account come from that others keep too; adapters reach it by `shared.http.rate.paced`.
+    `whole`: the streams of `selection` of which an incremental read brings everything too, begun by
+    a Truncate. `work_dir`: a folder for files that may be lost at any time. `sleep` is called for
+    every wait, so that a waiting run keeps its lease and a test does not wait. `interactive`:
+    somebody is looking; give up after 5 seconds of retries. `allow_private_hosts`: the egress guard
+    lets loopback and private ranges pass. `tokens(resource)`: where an OAuth connection's access
+    tokens come from, refreshed as needed ('' is the provider's usual resource); adapters reach it,
+    or the token of `credentials`, by `shared.http.auth.token_source`. `budgets`: where request
+    limits of the account come from that others keep too; adapters reach it by
+    `shared.http.rate.paced`.
     """
 
     credentials: Credentials
@@ -69,6 +71,7 @@ class ConnectRequest:
     budgets: Budgets | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     selection: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
     work_dir: Path
     sleep: Callable[[float], None]
     interactive: bool = False

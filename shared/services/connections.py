@@ -47,6 +47,7 @@ class Connector:
         options: Mapping[str, str],
         sleep: Callable[[float], None],
         selection: Mapping[str, Sequence[str]] | None = None,
+        whole: frozenset[str] = frozenset(),
         interactive: bool = False,
         account: str = "",
     ) -> Connection:
@@ -74,6 +75,7 @@ class Connector:
             budgets=budgets,
             options={**defaults, **options, **self.platform_options.get(provider, {})},
             selection=selection or {},
+            whole=whole,
             work_dir=self.work_dir,
             sleep=sleep,
             interactive=interactive,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.domain.checkpoints import Mode
 from shared.domain.instances import Instance, InstanceState
 from shared.domain.mapping import FieldMapping
 from shared.domain.providers import Direction, ProviderSpec, SinkKind
@@ -74,13 +75,18 @@ def selected_fields(set_up: SetUp, spec: ProviderSpec) -> Mapping[str, Sequence[
     return {stream: tuple(names) for stream, names in fields.items()}
 
 
+def whole_streams(set_up: SetUp) -> frozenset[str]:
+    """Return the tables that every sync brings whole, because a person chose so."""
+    return frozenset(s.stream for s in set_up.selections if s.mode is Mode.FULL)
+
+
 def fingerprint_of(set_up: SetUp, spec: ProviderSpec) -> str:
     """Return a hash of all that makes an old checkpoint worthless when it changes."""
     described: dict[str, Any] = {
         "provider": spec.slug,
         "destination": set_up.instance.destination,
         "options": dict(set_up.instance.options),
-        "selection": sorted((s.stream, s.mode) for s in set_up.selections),
+        "selection": sorted((s.stream, s.mode or Mode.FULL) for s in set_up.selections),
         "mappings": [
             [m.stream, m.external_field, m.entity, m.field, m.transform]
             for m in sorted(set_up.mappings, key=lambda m: (m.stream, m.entity, m.field))

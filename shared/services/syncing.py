@@ -33,6 +33,7 @@ from shared.services.plans import (
     imports,
     scopes_of,
     selected_fields,
+    whole_streams,
 )
 from shared.services.replaying import sync_record
 from shared.services.run_log import SqlRunLog
@@ -60,6 +61,7 @@ def sync_instance(
             credentials=credentials,
             options=set_up.instance.options,
             selection=_selection(set_up, definition),
+            whole=whole_streams(set_up),
             sleep=heartbeat.sleep,
             account=set_up.state.account,
         )

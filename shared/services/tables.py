@@ -51,13 +51,14 @@ def get_tables(
     """Return what the source offered when it was looked at last, and what is chosen of it."""
     with open_uow(read_only=True) as uow:
         instance = take_own(uow, instance_id, caller=caller)
-        _require_warehouse(find_provider(instance.provider).spec)
+        spec = find_provider(instance.provider).spec
+        _require_warehouse(spec)
         found = uow.discoveries.find(instance.id)
         selections = uow.selections.list_for(instance.id)
         job = uow.jobs.find_open(instance.id)
     return Tables(
         instance=instance,
-        choices=_choices(found, selections),
+        choices=_choices(found, selections, mode=_mode_of(spec)),
         discovered_at=found.discovered_at if found else None,
         job=job if job is not None and job.kind is JobKind.DISCOVER else None,
     )
@@ -84,6 +85,7 @@ def save_tables(
         step = advance(instance.setup_step, SetupStep.MAPPING)
         spec = find_provider(instance.provider).spec
         _require_warehouse(spec)
+        selections = [replace(s, mode=s.mode or _mode_of(spec)) for s in selections]
         _check(selections, uow.discoveries.find(instance.id), spec)
         old = uow.selections.list_for(instance.id)
         if list(selections) == list(old) and instance.setup_step is not SetupStep.CONNECTION:
@@ -154,14 +156,19 @@ def _require_warehouse(spec: ProviderSpec) -> None:
         raise ConflictError(f"{spec.name} goes to LinkHub: map its fields (PUT …/mappings).")
 
 
+def _mode_of(spec: ProviderSpec) -> Mode:
+    """Return how tables are loaded where nobody said: their changes, where the source knows."""
+    return Mode.INCREMENTAL if spec.incremental else Mode.FULL
+
+
 def _choices(
-    found: Discovery | None, selections: Sequence[TableSelection]
+    found: Discovery | None, selections: Sequence[TableSelection], *, mode: Mode
 ) -> Sequence[TableChoice]:
     offered = {table.stream: table for table in (found.tables if found else ())}
     chosen = {selection.stream: selection for selection in selections}
     return [
         TableChoice(
-            selection=chosen.get(stream) or selection_of(stream),
+            selection=chosen.get(stream) or selection_of(stream, mode),
             is_selected=stream in chosen,
             offered=offered.get(stream),
         )
@@ -169,10 +176,10 @@ def _choices(
     ]
 
 
-def selection_of(stream: str) -> TableSelection:
+def selection_of(stream: str, mode: Mode) -> TableSelection:
     """Return how a table is loaded where nothing else was said."""
     component, _, table = stream.rpartition("/")
-    return TableSelection(component=component, table=table)
+    return TableSelection(component=component, table=table, mode=mode)
 
 
 def _check(

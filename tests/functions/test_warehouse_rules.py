@@ -45,12 +45,14 @@ class _Shop(Depots):
         super().__init__(world)
         self.count = 3
         self.more: dict[str, Any] = {}
+        self.whole: list[frozenset[str]] = []
         world.app.__dict__["connector"] = Connector(find_provider=self._find, work_dir=world.folder)
 
     def _find(self, slug: str) -> ProviderDefinition:
         definition = self.world.providers.find(slug)
 
-        def connect(_request: ConnectRequest) -> _Source:
+        def connect(request: ConnectRequest) -> _Source:
+            self.whole.append(request.whole)
             return _Source(self.count, page_size=50, more=self.more)
 
         return replace(definition, connect=connect)
@@ -183,3 +185,16 @@ def test_the_message_of_a_rejected_load_leaves_the_next_job_alone(shop: _Shop) -
     assert shop.ada.post(f"jobs/{second['id']}/approve").status == 202
     shop.world.run(second["id"])
     assert shop.tables("warehouse") == {"deals": 80}
+
+
+@pytest.mark.parametrize("mode", ["full", "incremental"])
+def test_a_tables_mode_reaches_its_source(shop: _Shop, mode: str) -> None:
+    """A table that was chosen whole is asked for whole by incremental jobs too."""
+    path = shop.instance()
+    body = {"tables": [{"table": "deals", "mode": mode}]}
+    assert shop.ada.put(f"{path}/tables", body).status == 200
+    assert shop.ada.put(f"{path}/sync-config", {}).status == 200
+    shop.activate(path)
+    shop.whole.clear()
+    shop.sync(path)
+    assert shop.whole == [frozenset({"deals"} if mode == "full" else ())]

@@ -49,7 +49,7 @@ def test_nothing_is_known_before_a_look(world: HttpWorld, depot: str) -> None:
         "table": "users",
         "selected": False,
         "offered": True,
-        "mode": "full",
+        "mode": "incremental",
         "drift": "evolve",
         "columns": ["_id"],
         "rowCount": 7,
@@ -170,3 +170,17 @@ def test_a_waiting_look_makes_room_for_the_first_job(world: HttpWorld, depot: st
     assert world.ada.post(f"{depot}/tables/discover").status == 202
     busy = world.ada.post(f"{depot}/jobs").problem(409, "conflict")
     assert "try again" in busy["detail"]
+
+
+def test_a_table_is_loaded_as_its_source_can_where_nobody_says_how(
+    world: HttpWorld, depot: str
+) -> None:
+    """By what changed, as this source knows; whole with every sync where a person wants that."""
+    body = {"tables": [{"table": "users"}, {"table": "orders", "mode": "full"}]}
+    answer = world.ada.put(f"{depot}/tables", body)
+    assert [(t["table"], t["mode"]) for t in answer.json["tables"]] == [
+        ("users", "incremental"),
+        ("orders", "full"),
+    ]
+    again = world.ada.put(f"{depot}/tables", body)
+    assert again.headers["etag"] == answer.headers["etag"]  # nothing has changed

@@ -114,7 +114,7 @@ def _set_up(uow: UnitOfWork) -> Instance:
     rule = FieldMapping(stream="deals", external_field="a", entity="indicators", field="b")
     uow.mappings.replace(instance.id, [rule], now=NOW)
     uow.mappings.list_for(instance.id)
-    uow.selections.replace(instance.id, [TableSelection(table="t")], now=NOW)
+    uow.selections.replace(instance.id, [TableSelection(table="t", mode=Mode.FULL)], now=NOW)
     uow.selections.list_for(instance.id)
     _offer(uow, instance)
     sign_in = make_oauth_state(instance)

@@ -121,7 +121,7 @@ def test_table_selections_are_replaced_and_keep_their_order(database: Database) 
     """Tables of components too; one named twice is refused."""
     instance = seed_instance(database)
     chosen = [
-        TableSelection(table="flights"),
+        TableSelection(table="flights", mode=Mode.FULL),
         TableSelection(
             component="auth", table="flights", mode=Mode.INCREMENTAL, drift=DriftPolicy.FREEZE
         ),
