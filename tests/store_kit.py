@@ -5,7 +5,6 @@ from tests.store_kit import database  # noqa: F401 - a fixture
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +25,6 @@ from shared.domain.oauth import OAuthState
 from shared.domain.providers import AuthType, Direction, ProviderSpec, SinkKind
 from shared.domain.tallies import Tally
 from shared.store.database import Database
-from tests.conftest import SQLSERVER_URL
 from tests.factories import NOW, make_instance, make_job, make_profile
 
 KINDS = ["memory", "file", pytest.param("sqlserver", marks=pytest.mark.sqlserver)]
@@ -41,16 +39,28 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     made.dispose()
 
 
+@pytest.fixture(params=KINDS)
+def strict_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Yield an empty database that refuses a row whose foreign key names no row."""
+    if request.param == "sqlserver":
+        from tests.sqlserver_kit import open_store
+
+        made = open_store(foreign_keys=True)
+    else:
+        made = make_database(request.param, tmp_path)
+    yield made
+    made.dispose()
+
+
 def make_database(kind: str = "memory", folder: Path = Path()) -> Database:
+    if kind == "sqlserver":
+        from tests.sqlserver_kit import open_store
+
+        return open_store()
     from shared.store.tables import metadata
 
-    urls = {"memory": "sqlite://", "file": f"sqlite:///{folder / 'app.db'}"}
-    made = Database(urls.get(kind) or os.environ[SQLSERVER_URL])
+    made = Database({"memory": "sqlite://", "file": f"sqlite:///{folder / 'app.db'}"}[kind])
     metadata.create_all(made.engine)
-    if kind == "sqlserver":
-        with made.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
     return made
 
 

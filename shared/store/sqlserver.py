@@ -61,6 +61,8 @@ def sqlserver_engine(
         fast_executemany=fast,
         hide_parameters=True,
     )
+    # Without row counts the driver says -1: Alembic must not take that for a lost revision.
+    engine.dialect.supports_sane_rowcount = False
     event.listen(engine, "connect", _prepare)
     if access_token is not None:
         _sign_in_with(engine, access_token)

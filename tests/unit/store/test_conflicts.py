@@ -47,7 +47,8 @@ def test_a_conflict_comes_back_as_it_was(database: Database, instance: Instance)
     record(database, *conflicts)
     with database.open_uow(read_only=True) as uow:
         found = [uow.conflicts.get(one.id) for one in conflicts]
-        assert list(uow.conflicts.open_for(instance.id, [link_id])) == found
+        waiting = uow.conflicts.open_for(instance.id, [link_id])
+        assert {one.id: one for one in waiting} == {one.id: one for one in found}
     assert found == [replace(one, updated_at=LATER) for one in conflicts]
 
 

@@ -66,9 +66,9 @@ def test_a_profile_has_a_connection_once(database: Database) -> None:
     seed_instance(database, profile_id=first.profile_id)
 
 
-def test_an_instance_needs_its_profile_and_provider(database: Database) -> None:
+def test_an_instance_needs_its_profile_and_provider(strict_database: Database) -> None:
     """Neither may be missing from the database."""
-    with pytest.raises(NotFoundError, match="catalogue"), database.open_uow() as uow:
+    with pytest.raises(NotFoundError, match="catalogue"), strict_database.open_uow() as uow:
         uow.instances.add(make_instance())
 
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from shared.domain.jobs import JobStatus
-from shared.errors import LeaseLostError, PermanentError, TransientError
+from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
 from shared.store.database import Database
 from shared.store.faults import translated
 from shared.store.sqlserver import choose_driver, without_sign_in
-from tests.factories import NOW
+from tests.factories import NOW, make_instance
 from tests.odbc_kit import MICROSOFT, FakeOdbc, odbc_error
 from tests.store_kit import make_link
 
@@ -122,6 +122,27 @@ def test_many_rows_share_a_statement_within_the_servers_limit() -> None:
     assert [sql.split()[0] for sql in written] == ["UPDATE", "INSERT"] * (len(written) // 2)
     assert len(written) <= 12
     assert all(500 < sql.count("?") <= 2_100 for sql in written[:-2])
+
+
+def test_null_is_said_in_words() -> None:
+    """As a parameter it has no type, and the driver would ask the server for one."""
+    odbc = FakeOdbc()
+    instance = make_instance(deleted_at=None)
+    with opened(odbc).open_uow() as uow:
+        with pytest.raises(NotFoundError):
+            uow.instances.save(instance, expected_version=1)
+        uow.instances.add(instance)
+    update, insert = (
+        next(sql for sql in odbc.statements if sql.startswith(f"{verb} integration_instances"))
+        for verb in ("UPDATE", "INSERT INTO")
+    )
+    assert "deleted_at=NULL" in update
+    assert "NULL" in insert
+
+
+def test_no_row_counts_are_promised_to_alembic() -> None:
+    """It checks that each revision changed one row, which the driver cannot say."""
+    assert Database(URL, driver_module=FakeOdbc()).engine.dialect.supports_sane_rowcount is False
 
 
 def test_a_lost_lease_is_seen_without_row_counts() -> None:
