@@ -77,6 +77,14 @@ class PermanentError(SyncError):
     kind = "permanent"
 
 
+class DestinationError(PermanentError):
+    """A customer's warehouse refuses its login, or what the login may do: nothing is wrong with the
+    provider or the data.
+    """
+
+    kind = "destination"
+
+
 class RecordError(SyncError):
     """One record cannot be synced; `field` names the part at fault ('' for the whole record)."""
 

@@ -22,6 +22,7 @@ from shared.ports.warehouse import WarehouseProbe
 from shared.services.audit import record_act
 from shared.services.deps import Now, OpenUow
 from shared.services.profiles import require_profile
+from shared.services.resuming import resume_users
 from shared.services.secrets import (
     give_up_secret,
     put_secret,
@@ -156,7 +157,8 @@ def update_warehouse(
     """Change one of the caller's warehouses and return it; the same again changes nothing.
 
     The way to it is looked at first unless only its name changes. Who changes the server, the
-    login or the trust in certificates gives the password too. Raise InvalidInputError naming the
+    login or the trust in certificates gives the password too. Instances that stopped because it
+    refused its login go on once the way was found good. Raise InvalidInputError naming the
     first hop that does not work, PreconditionError where it is not at an `expected` version,
     ConflictError where somebody else changes it meanwhile.
     """
@@ -175,7 +177,8 @@ def update_warehouse(
     if not is_new and _described(changed) == _described(read):
         return read
     assert password is not None  # noqa: S101  for the type checker: one of both is there
-    if is_new or changed.target(password) != read.target(password):
+    is_tried = is_new or changed.target(password) != read.target(password)
+    if is_tried:
         _require_way(ports.probe(changed.target(password)))
 
     def save(uow: UnitOfWork, warehouse: Warehouse, now: datetime) -> Warehouse:
@@ -184,6 +187,8 @@ def update_warehouse(
         if is_new:
             after["password"] = "changed"  # noqa: S105  that it was, not which
         _record(uow, caller, read, "warehouse.update", before=before, after=after, now=now)
+        if is_tried:
+            resume_users(uow, saved, caller=caller, now=now)
         return saved
 
     if is_new:
@@ -203,7 +208,7 @@ def delete_warehouse(
     """
     with ports.open_uow() as uow:
         warehouse = _take_own(uow, warehouse_id, caller=caller, expected=expected)
-        users = uow.warehouses.list_users(warehouse)
+        users = [name for name, _ in uow.warehouses.list_users(warehouse)]
         if users:
             raise ConflictError(
                 f"{warehouse.name} is the destination of {', '.join(users)}: give them another "

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from shared.domain.instances import StatusReason
+from shared.domain.jobs import JobStatus
 from shared.domain.warehouses import WarehouseTarget
+from shared.services.notifications import mark_broken
 from shared.store.tables import table_generations
 from tests.functions.kit import HttpWorld
 from tests.functions.test_warehouses import made
 from tests.functions.test_wizard import at_last_step
 from tests.odbc_kit import FakeOdbc, odbc_error
-from tests.warehouse_access_kit import PASSWORD
+from tests.warehouse_access_kit import PASSWORD, WAREHOUSE
 
 
 class Depots:
@@ -57,6 +60,17 @@ class Depots:
         job: dict[str, Any] = self.ada.get(f"jobs/{job_id}").json
         assert job["status"] == "success", job
         return job
+
+    def fail(self, path: str, *, error_class: str) -> None:
+        """Let the instance's next sync fail for good, as runs do."""
+        job_id = self.ada.post(f"{path}/jobs").json["id"]
+        now = self.world.app.now()
+        with self.world.app.open_uow() as uow:
+            uow.jobs.claim(job_id, run_id="r", now=now, lease_until=now)
+            uow.jobs.finish(job_id, "r", status=JobStatus.FAILED, error_class=error_class, now=now)
+            reason = StatusReason.SYNC_FAILED
+            mark_broken(uow, id_of(path), reason, detail="", now=now)
+            uow.commit()
 
     def tables(self, database: str) -> dict[str, int]:
         """Return how many rows each live table has."""
@@ -234,13 +248,40 @@ def test_a_login_the_server_no_longer_takes_is_the_warehouses_matter(
     job_id = depots.ada.post(f"{path}/activate").json["job"]["id"]
     world.run(job_id)
     job = depots.ada.get(f"jobs/{job_id}")
-    assert (job.json["status"], job.json["errorClass"]) == ("failed", "permanent")
+    assert (job.json["status"], job.json["errorClass"]) == ("failed", "destination")
     assert "right password" in job.json["errorMessage"]
     assert PASSWORD.encode() not in job.body
     found = depots.ada.get(path).json
     assert (found["status"], found["statusReason"]) == ("error", "sync_failed")
     ((told, _),) = odbc.connects
     assert "Server={tcp:127.0.0.1,1433};Encrypt=yes;TrustServerCertificate=no" in told
+
+
+@pytest.mark.parametrize("error_class", ["destination", "permanent"])
+def test_a_new_password_lets_go_on_what_the_old_one_stopped(
+    depots: Depots, error_class: str
+) -> None:
+    """Schedule and all; who failed by something else, is paused or goes elsewhere stays so."""
+    warehouse = made(depots.ada)
+    hourly = {"frequency": "hourly", "frequencyDetails": {"minute": 5}}
+    paths = {}
+    for key, place in (("broken", id_of(warehouse)), ("paused", id_of(warehouse)), ("else", "")):
+        path = paths[key] = depots.instance(key, destination=place)
+        config = {**hourly, "destination": place}
+        assert depots.ada.put(f"{path}/sync-config", config).status == 200
+        depots.activate(path)
+        depots.fail(path, error_class=error_class)
+    assert depots.ada.post(f"{paths['paused']}/pause").status == 200
+    fields = {**WAREHOUSE, "password": "another one"}
+    assert depots.ada.put(warehouse, fields).status == 200
+    is_mended = error_class == "destination"
+    found = depots.ada.get(paths["broken"]).json
+    assert found["status"] == ("active" if is_mended else "error")
+    assert found["statusReason"] == ("" if is_mended else "sync_failed")
+    with depots.world.app.open_uow(read_only=True) as uow:
+        assert uow.instances.get_state(id_of(paths["broken"])).next_sync_at is not None
+    assert depots.ada.get(paths["paused"]).json["status"] == "paused"
+    assert depots.ada.get(paths["else"]).json["status"] == "error"
 
 
 def test_a_private_address_is_refused_when_a_job_runs(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.domain.reconciliation import TableCheck
-from shared.errors import PermanentError, SyncError, TransientError
+from shared.errors import DestinationError, PermanentError, SyncError, TransientError
 from shared.sinks.warehouse.refusals import MISSING, NO_ROOM, refusal_of
 
 _SQLITE_PASSING = {
@@ -50,9 +50,10 @@ def translated(error: BaseException) -> SyncError:
         return _of_file(cause, text)
     state = str(cause.args[0]) if cause.args else ""
     refusal = refusal_of(state, {int(number) for number in _NUMBER.findall(whole)})
-    # Never an AuthError: it is not the provider that must be connected again.
-    kind = TransientError if refusal.passes else PermanentError
-    return kind(refusal.said(text))
+    if refusal.is_ours:
+        # Never an AuthError: it is not the provider that must be connected again.
+        return DestinationError(refusal.said(text))
+    return (TransientError if refusal.passes else PermanentError)(refusal.said(text))
 
 
 def _of_file(error: sqlite3.Error, text: str) -> SyncError:

@@ -13,11 +13,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """`what` went wrong, `do`: what helps. `passes`: trying again may help by itself."""
+    """`what` went wrong, `do`: what helps. `passes`: trying again may help by itself. `is_ours`: it
+    is our login that is refused.
+    """
 
     what: str
     do: str
     passes: bool = False
+    is_ours: bool = False
 
     def said(self, text: str) -> str:
         """Return what a person is told; `text` is the server's own."""
@@ -36,12 +39,14 @@ MISSING: Final = Refusal(
 )
 _LOGIN: Final = Refusal(
     what="The warehouse refuses the login",
-    do="Save its right password, then resume.",
+    do="Save its right password: its syncs go on then. Or mend the login there, and resume them.",
+    is_ours=True,
 )
 _FORBIDDEN: Final = Refusal(
     what="The login may not do that in the warehouse",
     do="Have the database's owner run the grant script again (`grantScript` of the warehouse's "
     "test), then resume.",
+    is_ours=True,
 )
 _TIED: Final = Refusal(
     what="Something of yours in the warehouse ties a table of LinkHub down",
@@ -51,6 +56,7 @@ _TIED: Final = Refusal(
 _READ_ONLY: Final = Refusal(
     what="The warehouse cannot be written",
     do="Make the database read-write, or name the primary replica, then resume.",
+    is_ours=True,
 )
 _LOCKED: Final = Refusal(
     what="Somebody keeps a table of the warehouse locked",

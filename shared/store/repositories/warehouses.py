@@ -87,13 +87,13 @@ class SqlWarehouseRepository:
             .values(deleted_at=now, updated_at=now)
         )
 
-    def list_users(self, warehouse: Warehouse) -> Sequence[str]:
-        """Return the names of the instances whose tables go there, in order."""
+    def list_users(self, warehouse: Warehouse) -> Sequence[tuple[str, str]]:
+        """Return names and ids of the instances whose tables go there, in order."""
         rows = self._session.all(
-            select(instances.c.name).where(
+            select(instances.c.name, instances.c.id).where(
                 instances.c.profile_id == warehouse.profile_id,
                 instances.c.destination == warehouse.id,
                 text(NOT_DELETED),
             )
         )
-        return sorted(row["name"] for row in rows)
+        return sorted((row["name"], row["id"]) for row in rows)

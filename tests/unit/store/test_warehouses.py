@@ -85,4 +85,4 @@ def test_its_users_are_named(database: Database) -> None:
                 uow.instances.soft_delete(instance.id, now=NOW)
                 uow.commit()
     with database.open_uow(read_only=True) as uow:
-        assert uow.warehouses.list_users(warehouse) == ["a"]
+        assert [name for name, _ in uow.warehouses.list_users(warehouse)] == ["a"]
