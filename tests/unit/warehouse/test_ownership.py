@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.changes import Truncate
-from shared.errors import PermanentError, SyncError, TransientError
+from shared.errors import DestinationError, PermanentError, SyncError, TransientError
 from shared.sinks.warehouse.errors import translated
 from shared.sinks.warehouse.sink import WarehouseSink
 from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_opened_is_a_permanent_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("28000", "[28000] Login failed for user 'x'. (18456)"), PermanentError),
+        (("28000", "[28000] Login failed for user 'x'. (18456)"), DestinationError),
         (("08S01", "[08S01] Communication link failure (0)"), TransientError),
         (("40001", "[40001] deadlocked (1205)"), TransientError),
         (("HY000", "[HY000] Database not available (40613)"), TransientError),

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.changes import Delete
 from shared.domain.checkpoints import Mode
-from shared.errors import PermanentError, SyncError, TransientError
+from shared.errors import DestinationError, PermanentError, SyncError, TransientError
 from shared.sinks.warehouse.errors import translated
 from shared.sinks.warehouse.sink import WarehouseSink
 from tests.odbc_kit import odbc_error
@@ -24,14 +24,14 @@ from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_che
         (40544, "42000", TransientError, "is full: .* Make room"),
         (208, "42S02", PermanentError, "not there any more: .* start a full sync"),
         (15225, "42000", PermanentError, "not there any more: .* start a full sync"),
-        (229, "42000", PermanentError, "may not do that .* grant script"),
-        (262, "42000", PermanentError, "may not do that .* grant script"),
+        (229, "42000", DestinationError, "may not do that .* grant script"),
+        (262, "42000", DestinationError, "may not do that .* grant script"),
         (5074, "42000", PermanentError, "ties a table .* Drop that"),
         (15336, "42000", PermanentError, "ties a table .* Drop that"),
-        (3906, "25000", PermanentError, "cannot be written: .* read-write"),
+        (3906, "25000", DestinationError, "cannot be written: .* read-write"),
         (1222, "HYT00", TransientError, "keeps a table .* locked: .* long query"),
         (976, "HY000", TransientError, "cannot answer now"),
-        (18456, "28000", PermanentError, "refuses the login: .* right password"),
+        (18456, "28000", DestinationError, "refuses the login: .* right password"),
         (8134, "22012", PermanentError, "refused what it was asked: .* keeps the database"),
     ],
 )
