@@ -7,7 +7,7 @@ which may be incomplete, and the system queries that the dashboard and the comma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ class CatalogueApi:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    def streams(self) -> Sequence[Stream]:
-        """Return the tables of all components; none where the deployment does not tell.
+    def streams(self) -> Sequence[Stream] | None:
+        """Return the tables of all components; None where the deployment does not tell this key.
 
         Their columns are those known; any field of any document may hold any type.
         """
@@ -47,10 +47,13 @@ class CatalogueApi:
         try:
             listed = list(self._tables())
         except _NOT_TOLD:  # an older back end, or a key without the right
-            return tuple(_stream(place, columns, None) for place, columns in named.items())
+            told = named or {}
+            streams = (stream_of(place, columns, None) for place, columns in told.items())
+            return None if named is None else tuple(streams)
+        named = named or {}
         places = sorted({*named, *listed})
         return tuple(
-            _stream(
+            stream_of(
                 place,
                 named.get(place) or self._sample(place),
                 self._count(place) if at < MOST_COUNTED else None,
@@ -58,14 +61,14 @@ class CatalogueApi:
             for at, place in enumerate(places)
         )
 
-    def _column_names(self) -> Mapping[Place, Sequence[str]]:
+    def _column_names(self) -> Mapping[Place, Sequence[str]] | None:
         try:
             answer = self._client.get_json("/api/get_table_column_names")
         except _NOT_TOLD:
-            return {}
+            return None
         components = answer.get("byComponent") if isinstance(answer, dict) else None
         if not isinstance(components, dict):
-            return {}
+            return None
         return {
             (component, table["name"]): table["columns"]
             for component, tables in components.items()
@@ -99,8 +102,7 @@ class CatalogueApi:
             )
         except _NOT_TOLD:
             return ()
-        names = dict.fromkeys(name for document in told["page"] for name in document)
-        return sorted(names, key=lambda name: (name not in _KNOWN_TYPES, name))
+        return columns_of(told["page"])
 
     def _count(self, place: Place) -> int | None:
         component, table = place
@@ -123,7 +125,14 @@ class CatalogueApi:
         return answer["value"]
 
 
-def _stream(place: Place, columns: Sequence[str], row_count: int | None) -> Stream:
+def columns_of(documents: Iterable[Mapping[str, Any]]) -> Sequence[str]:
+    """Return the fields some documents have, those of the system first."""
+    names = dict.fromkeys(name for document in documents for name in document)
+    return sorted(names, key=lambda name: (name not in _KNOWN_TYPES, name))
+
+
+def stream_of(place: Place, columns: Sequence[str], row_count: int | None) -> Stream:
+    """Return a table as people choose it."""
     name = "/".join(place) if place[0] else place[1]
     return Stream(
         name=name,

@@ -64,6 +64,7 @@ class ConvexConnection:
         self, *, deployment: Deployment, client: HttpClient, request: ConnectRequest
     ) -> None:
         self._deployment = deployment
+        self._is_interactive = request.interactive
         self._client = client
         self._catalogue = CatalogueApi(client)
         self._exports = ExportApi(client, sleep=request.sleep)
@@ -93,11 +94,15 @@ class ConvexConnection:
         return CheckResult(account=name, label=f"{name} ({self._deployment.host})")
 
     def discover(self) -> Sequence[Stream]:
-        """Return the tables, columns and counts the deployment tells; none where it does not.
+        """Return the tables, columns and counts the deployment tells, or else those of an export.
 
-        Only names of columns are known: any field of any document may hold any type.
+        Only names of columns are known: any field of any document may hold any type. An export
+        takes minutes: while somebody is looking there are no tables then.
         """
-        return self._catalogue.streams()
+        told = self._catalogue.streams()
+        if told is not None:
+            return told
+        return () if self._is_interactive else self._by_snapshot.tables()
 
     def read(self, scope: str, checkpoint: Checkpoint | None) -> Iterator[Page]:
         """Yield the wanted tables whole, or what has changed; `scope` is always `*`.

@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -100,7 +100,11 @@ class Snapshot:
             archive.close()
             raise
 
-    def lines(self, table: Table, *, after: int) -> Iterator[Lines]:
+    def size_of(self, table: Table) -> int:
+        """Return how many bytes of JSON a table has, as the ZIP's directory tells."""
+        return self._archive.getinfo(table.entry).file_size
+
+    def lines(self, table: Table, *, after: int) -> Generator[Lines]:
         """Yield a table's lines after the first `after` ones, many at a time.
 
         The ZIP's checksum has been compared once this ends.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from adapters.convex.exports import Export, ExportApi, GoneError, InProgressError
+from adapters.convex.listing import tables_of
 from adapters.convex.pages import Selection, read_pages
 from adapters.convex.snapshot import Snapshot
 from shared.domain.changes import Page
 from shared.domain.checkpoints import Checkpoint
+from shared.domain.providers import Stream
 from shared.errors import PermanentError, TransientError
 
 FIRST_PAUSE = 0.5
@@ -21,6 +23,10 @@ LONGEST_PAUSE = 15.0
 """Seconds between two looks at an export that is being made."""
 LONGEST_WAIT = 24 * 3600.0
 """Seconds of waiting for one export before it counts as stuck."""
+LONGEST_LOOK = 300.0
+"""Seconds of waiting for an export that is only to tell which tables there are."""
+_RECENT = 24 * 3600
+"""Seconds for which an export tells well enough which tables there are."""
 _STALE = 24 * 3600
 """Seconds after which a download nobody came back for is removed."""
 
@@ -61,6 +67,45 @@ class SnapshotSource:
             yield from self._read({})
         except GoneError as error:
             raise TransientError(f"{error} The export is gone before it was read.") from None
+
+    def tables(self) -> Sequence[Stream]:
+        """Return the tables of the newest export, of a new one where that is older than a day.
+
+        Raises TransientError, with a time to wait, where one takes long to make.
+        """
+        newest = self._api.latest()
+        if newest is not None and _is_recent(newest):
+            with suppress(GoneError):
+                return self._tables(newest.start_ts)
+        try:
+            return self._tables(self._wait_for_one())
+        except GoneError as error:
+            raise TransientError(f"{error} The export is gone before it was read.") from None
+
+    def _tables(self, start_ts: str) -> Sequence[Stream]:
+        path = self._prepare_file(start_ts)
+        for _ in self._api.download(start_ts, path):
+            pass
+        try:
+            with closing(Snapshot.open(path)) as snapshot:
+                return tables_of(snapshot)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _wait_for_one(self) -> str:
+        looks = self._obtain({})
+        while True:
+            try:
+                page = next(looks)
+            except StopIteration as done:
+                return str(done.value)
+            if float((page.checkpoint.resume or {})["waited"]) > LONGEST_LOOK:
+                raise TransientError(
+                    "Convex is still making the export that tells its tables: they are looked at "
+                    "once it is there.",
+                    retry_after=LONGEST_LOOK,
+                    is_outage=False,
+                )
 
     def _read(self, resume: Mapping[str, Any]) -> Iterator[Page]:
         if "export" not in resume:
@@ -135,6 +180,11 @@ class SnapshotSource:
                 if other.stat().st_mtime < time.time() - _STALE:
                     other.unlink()
         return self._work_dir / f"{front}{start_ts}.zip"
+
+
+def _is_recent(export: Export) -> bool:
+    is_whole = export.state == "completed" and not export.component and export.start_ts
+    return bool(is_whole) and time.time() - int(export.start_ts) / 1e9 < _RECENT
 
 
 def _fail(export: Export) -> NoReturn:

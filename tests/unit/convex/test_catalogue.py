@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.convex import catalogue
+from adapters.convex import catalogue, listing
+from adapters.convex.snapshot_source import LONGEST_LOOK
 from local.sandbox.convex import system
 from shared.domain.fields import FieldType
 from shared.domain.providers import Stream
-from shared.errors import AuthError
+from shared.errors import AuthError, TransientError
 from tests.convex_kit import Server
 
 COUNTS = {"cars": 7, "empty": 0, "wheels": 3, "shop/cars": 2, "shop/till/bills": 0}
@@ -79,15 +80,61 @@ def test_one_query_that_is_missing_costs_its_answers_only(
     assert bool(streams["cars"].fields) == (query != "tableData")
 
 
-def test_a_deployment_that_tells_nothing_can_be_synced_all_the_same(
-    server: Server, work_dir: Path
-) -> None:
-    """Without the right to view data nothing is listed; a key that is dead is an error."""
-    server.fault("forbidden", path="column_names")
+@pytest.fixture
+def silent(server: Server) -> Server:
+    """Return a deployment whose key may make backups, and view no data."""
+    server.fault("forbidden", path="column_names", count=None)
     server.fault("forbidden", path="/api/function", count=None)
-    assert server.connect(work_dir).discover() == ()
+    return server
+
+
+def test_where_nothing_else_tells_an_export_does(silent: Server, work_dir: Path) -> None:
+    """All tables with their counts, and the columns of some documents; nothing is left behind."""
+    streams = discover(silent, work_dir)
+    assert {name: stream.row_count for name, stream in streams.items()} == COUNTS
+    assert columns(streams["cars"]) == ["_creationTime", "_id", "n"]
+    assert columns(streams["empty"]) == []
+    assert list(work_dir.iterdir()) == []
+
+
+def test_an_export_of_today_tells_it_again(silent: Server, work_dir: Path) -> None:
+    """No other one is made for another look; one that has expired is replaced."""
+    discover(silent, work_dir)
+    discover(silent, work_dir)
+    assert silent.answered("/export/request") == [200]
+    silent.fault("expired")
+    assert discover(silent, work_dir).keys() == COUNTS.keys()
+    assert silent.answered("/export/request") == [200, 200]
+
+
+def test_an_export_that_takes_long_is_come_back_for(silent: Server, work_dir: Path) -> None:
+    """The look ends with the time to wait, and the next one finds the same export."""
+    silent.fault("export_slow", polls=30)
+    with pytest.raises(TransientError, match="still making") as caught:
+        silent.connect(work_dir).discover()
+    assert caught.value.retry_after == LONGEST_LOOK
+    assert LONGEST_LOOK < sum(silent.waits) < 2 * LONGEST_LOOK
+    assert discover(silent, work_dir).keys() == COUNTS.keys()
+    assert silent.answered("/export/request").count(200) == 1
+
+
+def test_a_large_table_is_not_counted(
+    silent: Server, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are unknown; its columns are those of its first documents."""
+    monkeypatch.setattr(listing, "MOST_BYTES", 400)
+    streams = discover(silent, work_dir)
+    assert streams["cars"].row_count is None
+    assert streams["wheels"].row_count == 3
+    assert columns(streams["cars"]) == ["_creationTime", "_id", "n"]
+
+
+def test_nobody_waits_for_an_export_who_is_looking(silent: Server, work_dir: Path) -> None:
+    """A person's request is answered at once, without tables; a key that is dead is an error."""
+    assert silent.connect(work_dir, interactive=True).discover() == ()
+    assert silent.answered("/export/request") == []
     with pytest.raises(AuthError):
-        server.connect(work_dir, key="prod:sandbox-animal-123|wrong").discover()
+        silent.connect(work_dir, key="prod:sandbox-animal-123|wrong").discover()
 
 
 def test_many_tables_come_in_pages(
