@@ -46,6 +46,12 @@ class AsideServer:
         del connection, table, columns
         return rows >= self.from_rows
 
+    def insert(
+        self, connection: Connection, table: str, columns: Sequence[Column], rows: Part
+    ) -> None:
+        """Insert them as ever."""
+        SqliteDialect().insert(connection, table, columns, rows, with_companion=True)
+
     def sender(self, table: str, columns: Sequence[Column]) -> Send:
         """Keep rows as they come; a bulk route shows them only when it has ended."""
         names = tuple(column.name for column in columns)

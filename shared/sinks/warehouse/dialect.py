@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.sinks.warehouse.feeds import Send
+from shared.sinks.warehouse.feeds import Part, Send
 from shared.sinks.warehouse.fitting import Storage
 from shared.sinks.warehouse.hashing import Total
 from shared.sinks.warehouse.types import Column
@@ -28,6 +28,11 @@ class SideRoute(Protocol):
         The first such one is what a bulk route is tried out with; it is committed, and stays as it
         was.
         """
+
+    def insert(
+        self, connection: Connection, table: str, columns: Sequence[Column], rows: Part
+    ) -> None:
+        """Insert rows of (key, hash, *columns, companion) in the transaction all the same."""
 
     def sender(self, table: str, columns: Sequence[Column]) -> Send:
         """Return what stores rows of (key, hash, *columns, companion) in a committed staging table,

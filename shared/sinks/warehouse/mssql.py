@@ -92,7 +92,9 @@ class MssqlDialect:
                 f"The warehouse has no schema {self.schema!r}: create it, or name another one."
             )
         if not self._has_chosen:
-            self.rows = choose(connection)
+            with connection.engine.connect() as own:
+                self.rows = choose(own)
+                own.invalidate()
             self._has_chosen = True
 
     def has_object(self, connection: Connection, name: str) -> bool:

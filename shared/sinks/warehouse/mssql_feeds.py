@@ -6,6 +6,7 @@ of few rows is left to the transaction: a connection costs more than it would sa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -35,6 +36,7 @@ class MssqlFeeds:
         """Rows that go by statements are inserted by `dialect`."""
         self.bulk: BulkRoute | None = None
         self._dialect = dialect
+        self._rows, self._seconds = 0, 0.0
 
     def is_worth(
         self, connection: Connection, table: str, columns: Sequence[Column], *, rows: int
@@ -47,7 +49,23 @@ class MssqlFeeds:
             bulk.try_with(connection, self._dialect.table(table), columns)
         if bulk is None or not bulk.is_chosen:
             return True
-        return rows >= bulk.opening * self._dialect.rows.speed
+        return rows >= bulk.opening * self._speed
+
+    def insert(
+        self, connection: Connection, table: str, columns: Sequence[Column], rows: Part
+    ) -> None:
+        """Insert, and remember how long it took."""
+        started = time.perf_counter()
+        self._dialect.insert(connection, table, columns, rows, with_companion=True)
+        self._seconds += time.perf_counter() - started
+        self._rows += len(rows)
+
+    @property
+    def _speed(self) -> float:
+        """Rows a second that go by statements: as measured, or a guess before."""
+        if self._rows < FEWEST_ROWS or not self._seconds:
+            return self._dialect.rows.speed
+        return self._rows / self._seconds
 
     def sender(self, table: str, columns: Sequence[Column]) -> Send:
         """Return one bulk copy of all parts, or a transaction for each."""
@@ -74,8 +92,17 @@ class MssqlFeeds:
 
 def _copy(bulk: BulkRoute, table: str, names: Sequence[str], parts: Iterator[Part]) -> None:
     """Send all parts by one bulk copy; where that fails, everything goes by statements next."""
+    sent = 0
+
+    def rows() -> Iterator[Part]:
+        nonlocal sent
+        for part in parts:
+            sent += len(part)
+            yield part
+
     try:
-        bulk.copy(table, names, chain.from_iterable(parts))
+        if bulk.copy(table, names, chain.from_iterable(rows())) != sent:
+            raise BulkRefusedError("not every row arrived")  # noqa: TRY301  one answer to all
     except BulkRefusedError as error:
         bulk.give_up(error)
         raise

@@ -123,8 +123,9 @@ class ParameterRows:
 def choose(connection: Connection) -> RowRoute:
     """Return JsonRows where two rows come through as they are, ParameterRows elsewhere.
 
-    Nothing is written. Where the server refuses the attempt the transaction is rolled back. Raise
-    what the driver raises where the server cannot answer now.
+    Nothing is written. Where the server refuses the attempt, the connection is good for nothing:
+    it has rolled back without the driver's knowledge. Raise what the driver raises where the server
+    cannot answer now.
     """
     sql = taken_apart(_TRIED, with_companion=True)
     sent = [("a", 1, *(None for _ in _TRIED), None), ("b", -(2**63), *_VALUES, _TEXT)]
@@ -134,7 +135,6 @@ def choose(connection: Connection) -> RowRoute:
     except Exception as error:
         if getattr(error, "orig", None) is None or isinstance(translated(error), TransientError):
             raise
-        connection.rollback()
         found = set()
     if found == set(sent):
         return JsonRows()

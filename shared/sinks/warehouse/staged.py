@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from shared.sinks.warehouse.dialect import SideRoute
 from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, translated
 from shared.sinks.warehouse.feeds import Feeds, Part, Send
 from shared.sinks.warehouse.ownership import Estate
@@ -49,12 +50,14 @@ class StagedRows:
         target.brought += len(packed.keys)
         columns = [*target.owned.columns, BATCH_COLUMN]
         rows = list(_with_batch(packed, target))
-        table, dialect = target.owned.table_name, self._estate.dialect
-        if self._route is not None and self._is_fed(connection, target):
-            send = self._route.sender(table, columns)
+        table, route = target.owned.table_name, self._route
+        if route is None:
+            raise RuntimeError("Rows of this database have no batches.")
+        if self._is_fed(connection, target, route):
+            send = route.sender(table, columns)
             self._feeds.put(table, rows, lambda parts: _explained(send, parts, stream))
         else:
-            dialect.insert(connection, table, columns, rows, with_companion=True)
+            route.insert(connection, table, columns, rows)
 
     def drain(self, target: Target | None = None) -> None:
         """Wait until everything is stored, of one table or of all."""
@@ -79,15 +82,15 @@ class StagedRows:
         )
         self._estate.registry.save(connection, counted)
 
-    def _is_fed(self, connection: Connection, target: Target) -> bool:
+    def _is_fed(self, connection: Connection, target: Target, route: SideRoute) -> bool:
         """Decide anew until it is: a table is not known to be large before it is."""
-        if not target.is_fed and self._route is not None:
+        if not target.is_fed:
             owned, rows = target.owned, target.brought
             columns = [*owned.columns, BATCH_COLUMN]
             # A feed waits for the locks of our transaction, and so does a trial.
             self._commit(connection)
             table = owned.table_name
-            target.is_fed = self._route.is_worth(connection, table, columns, rows=rows)
+            target.is_fed = route.is_worth(connection, table, columns, rows=rows)
             if target.is_fed:
                 self._commit(connection)
         return target.is_fed

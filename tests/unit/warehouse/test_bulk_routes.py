@@ -10,11 +10,14 @@ import pytest
 
 from shared.sinks.warehouse.errors import BulkRefusedError
 from shared.sinks.warehouse.mssql_bulk import BulkRoute, plain_text
-from shared.sinks.warehouse.types import Column, ColumnType
+from shared.sinks.warehouse.types import BATCH_COLUMN, Column, ColumnType
 from tests.warehouse_kit import Warehouse, load_full, numbered
 
 _TEXT = "Driver={ODBC Driver 18 for SQL Server};Server=db,1433;Database=d;UID={a;b};PWD={p}}q}"
-_COLUMNS = [Column(field=kind.value, name=kind.value, type=kind) for kind in ColumnType]
+_COLUMNS = [
+    *(Column(field=kind.value, name=kind.value, type=kind) for kind in ColumnType),
+    BATCH_COLUMN,
+]
 
 
 class _Server:
@@ -41,12 +44,14 @@ class _Server:
     def close(self) -> None:
         self.is_closed = True
 
-    def bulkcopy(self, table: str, rows: Iterable[Any], **options: Any) -> None:
+    def bulkcopy(self, table: str, rows: Iterable[Any], **options: Any) -> dict[str, int]:
         del table
         self.names = options["column_mappings"]
+        before = len(self.rows)
         self.rows += rows
         if self.error is not None:
             raise self.error
+        return {"rows_copied": len(self.rows) - before}
 
 
 class _Connection:
@@ -70,7 +75,7 @@ class _Connection:
 
     def exec_driver_sql(self, sql: str, _values: Any = ()) -> Any:
         self.heard.append(sql)
-        row = self._server.rows[-1][:-1] if self._server.rows else None
+        row = self._server.rows[-1] if self._server.rows else None
         return SimpleNamespace(first=lambda: row[::-1] if row and self._changed else row)
 
 
@@ -86,9 +91,9 @@ def test_it_is_chosen_where_a_row_comes_through() -> None:
     route = _route(server)
     assert route.try_with(connection, "[t]", _COLUMNS)
     assert route.is_chosen
-    assert [server.names[0], server.names[-1]] == ["_id", "_linkhub_batch"]
+    assert dict(zip(server.names, server.rows[0], strict=True))["_linkhub_batch"] == 0
     assert connection.heard[-1].startswith("DELETE FROM [t]")
-    assert server.text == "Server=db,1433;Database=d;UID={a;b};PWD={p}}q}"
+    assert server.text == "Server=db,1433;Database=d;UID={a;b};PWD={p}}q};PacketSize=8000"
     assert server.is_closed
 
 
@@ -147,7 +152,7 @@ def test_connections_of_other_kinds_are_refused(text: str) -> None:
 def test_free_tds_words_are_put_in_the_others() -> None:
     """Host and port are one word, and encryption is said by Microsoft's."""
     text = "Driver={FreeTDS};Server={db};Port=1444;TDS_Version=7.4;Encryption=require;UID={a}"
-    assert plain_text(text) == "Server=db,1444;UID={a};Encrypt=yes"
+    assert plain_text(text) == "Server=db,1444;UID={a};Encrypt=yes;PacketSize=8000"
 
 
 @pytest.mark.parametrize("is_offered", [True, False], ids=["bulk", "openjson"])

@@ -6,6 +6,7 @@ import json
 import sys
 from array import array
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
@@ -82,6 +83,13 @@ class _Connection:
     @property
     def driver_connection(self) -> _Connection:
         return self
+
+    @property
+    def engine(self) -> Any:
+        return SimpleNamespace(connect=lambda: nullcontext(self))
+
+    def invalidate(self) -> None:
+        """Nothing to give up."""
 
     def cursor(self) -> _Cursor:
         return _Cursor(self.heard)
