@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ READ_ONLY: Final = "linkhub_read_only"
 """The execution option of a connection that begins without taking the write lock."""
 
 _BUSY_SECONDS: Final = 30
+_PAUSE_SECONDS: Final = 0.01
 
 
 def sqlite_engine(url: URL) -> Engine:
@@ -41,14 +44,28 @@ def sqlite_engine(url: URL) -> Engine:
 def _prepare(connection: Any, _record: Any) -> None:
     # The driver must not open transactions of its own: `_begin` does.
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    _write_ahead(connection)
     for pragma in (
-        f"busy_timeout = {_BUSY_SECONDS * 1000}",
-        "journal_mode = WAL",
         # Survives a crash of the process; a power cut may lose the last commits, whole ones.
         "synchronous = NORMAL",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Have the file log ahead; of several that begin with a new file, SQLite lets none wait."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
