@@ -1,12 +1,17 @@
 """Schemathesis asks the running app whatever its API document permits, and what it does not.
 
 No answer may be a server error or differ from what the document says: status, headers, content
-type, body. Two runs, each with a time of its own: one with a connected instance and its job behind
-the ids of the paths, one that makes, uses and deletes its own things.
+type, body. Two runs: one with a connected instance and its job behind the ids of the paths, one of
+chains that make, use and delete their own things.
+
+What is sent is a number of requests, not what a machine gets done in a time, and follows from a
+seed. Whoever looks for more sets `FUZZ_SEED` (7 unless it is set) and `FUZZ_EXAMPLES` (so many of
+each operation, and three times as many chains).
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,16 +25,37 @@ import pytest
 from local.stack.client import ApiClient
 from local.stack.stack import Stack, StackOptions
 from tests.convex_kit import small_export
+from tests.e2e.chains_kit import PATIENCE, World
 from tests.e2e.kit import JOB_SECONDS, eventually
 
-FEWEST: Final = 100
-"""Requests of a run below which it proves nothing."""
+SEED: Final = int(os.environ.get("FUZZ_SEED", "7"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "20"))
+CHAINS: Final = 3 * EXAMPLES
+FEWEST: Final = 1500
+"""Requests to existing things below which a run proves nothing; a whole one has some 2,400."""
+NEVER_SO_LONG: Final = 900 + 60 * EXAMPLES
+"""Seconds after which something hangs. A run takes some 15 with 20 examples on an idle machine."""
 ABOUT_THE_PLATFORM: Final = ("unsupported_method", "allow_header_conformance")
 """The Functions host answers 404, not 405, for a method no function has."""
 BEYOND_A_SCHEMA: Final = ("positive_data_acceptance",)
 """A body of the right form may still name a time zone or a provider that does not exist."""
 REACHING_OUT: Final = ("create_warehouse", "test_new_warehouse")
 """They would look for servers of any name that is made up, outside this machine."""
+ENDING: Final = ("delete_instance", "disconnect")
+"""After them the ids of the paths would be nobody's."""
+SAME_EACH_TIME: Final = """
+[cache]
+enabled = false
+[phases.examples.extra-data-sources]
+responses = false
+[phases.coverage.extra-data-sources]
+responses = false
+[phases.fuzzing.extra-data-sources]
+responses = false
+[phases.fuzzing.error-feedback]
+enabled = false
+"""
+"""Nothing that is sent is taken from an answer, whose ids and times are new in each run."""
 SIGN_IN: Final = {
     "DASHBOARD_URL": "https://dashboard.test",
     "PUBLIC_URL": "http://127.0.0.1:7071",
@@ -60,7 +86,7 @@ def token(stack: Stack) -> str:
     return token
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ids(stack: Stack, token: str) -> dict[str, str]:
     """Return the ids of a connected HubSpot instance, its first job and that one's log."""
     with ApiClient(stack.api, token) as api:
@@ -78,28 +104,29 @@ def ids(stack: Stack, token: str) -> dict[str, str]:
     return {"instance_id": instance["id"], "job_id": job["id"], "log_id": log["id"]}
 
 
-def schemathesis(
-    stack: Stack, token: str, folder: Path, *options: str, seconds: int, config: str = ""
+def test_everything_that_can_be_asked_about_existing_things(
+    stack: Stack, token: str, ids: dict[str, str], tmp_path: Path
 ) -> None:
-    """Run it against the stack; fail with its report where it found anything."""
-    (folder / "schemathesis.toml").write_text(config, encoding="utf-8")
+    """Every operation but those that end the instance, with good and bad input, keeps its word."""
+    named = "".join(f'"path.{name}" = "{ids[name]}"\n' for name in ids)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(f"[parameters]\n{named}{SAME_EACH_TIME}", encoding="utf-8")
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--no-color"),
-            *("--config-file", str(folder / "schemathesis.toml")),
-            *("run", f"{stack.api}/openapi.json"),
-            *("--header", f"Authorization: Bearer {token}"),
+            *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(config)),
+            *("run", f"{stack.api}/openapi.json", "--header", f"Authorization: Bearer {token}"),
+            *("--phases", "examples,coverage,fuzzing", "--workers", "1", "--seed", str(SEED)),
+            *("--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-shrink"),
+            *("--suppress-health-check", "all", "--request-timeout", str(PATIENCE)),
             *("--exclude-checks", ",".join((*ABOUT_THE_PLATFORM, *BEYOND_A_SCHEMA))),
-            *("--max-time", str(seconds), "--seed", "7"),
-            *("--continue-on-failure", "--no-shrink", "--warnings", "off"),
-            *(part for name in REACHING_OUT for part in ("--exclude-operation-id", name)),
-            *options,
+            *("--continue-on-failure", "--warnings", "off"),
+            *(part for name in REACHING_OUT + ENDING for part in ("--exclude-operation-id", name)),
         ],
-        cwd=folder,
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=seconds * 3,
+        timeout=NEVER_SO_LONG,
         check=False,
     )
     stack.check()
@@ -107,27 +134,17 @@ def schemathesis(
     sent = re.search(r"(\d+) generated", done.stdout)
     assert sent is not None, done.stdout
     assert int(sent[1]) >= FEWEST
-
-
-def test_everything_that_can_be_asked_about_existing_things(
-    stack: Stack, token: str, ids: dict[str, str], tmp_path: Path
-) -> None:
-    """Every operation but those that end the instance, with good and bad input, keeps its word."""
-    config = "[parameters]\n" + "".join(f'"path.{name}" = "{ids[name]}"\n' for name in ids)
-    schemathesis(
-        stack,
-        token,
-        tmp_path,
-        *("--phases", "examples,coverage,fuzzing"),
-        *("--exclude-operation-id", "delete_instance"),
-        *("--exclude-operation-id", "disconnect"),
-        seconds=20,
-        config=config,
-    )
     with ApiClient(stack.api, token) as api:
         assert api.call("GET", f"instances/{ids['instance_id']}")["id"] == ids["instance_id"]
 
 
-def test_things_made_used_and_deleted(stack: Stack, token: str, tmp_path: Path) -> None:
-    """Chains of operations over things that the run makes itself keep their word as well."""
-    schemathesis(stack, token, tmp_path, *("--phases", "coverage,stateful"), seconds=15)
+def test_things_made_used_and_deleted(stack: Stack, token: str, ids: dict[str, str]) -> None:
+    """Chains of operations over things that they make themselves keep their word as well."""
+    with ApiClient(stack.api, token) as api:
+        rules = api.call("GET", f"instances/{ids['instance_id']}/mappings")["mappings"]
+    world = World(stack=stack, rules=rules, without_checks=(*ABOUT_THE_PLATFORM, *BEYOND_A_SCHEMA))
+    world.play(CHAINS, seed=SEED)
+    stack.check()
+    assert world.failures == []
+    assert world.asked["POST /api/v1/instances 201"] >= CHAINS // 10
+    assert world.asked.total() >= 3 * CHAINS
