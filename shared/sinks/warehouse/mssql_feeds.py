@@ -7,7 +7,7 @@ of few rows is left to the transaction: a connection costs more than it would sa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -32,10 +32,13 @@ class MssqlFeeds:
 
     engine: Engine
 
-    def __init__(self, dialect: MssqlDialect) -> None:
+    def __init__(
+        self, dialect: MssqlDialect, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         """Rows that go by statements are inserted by `dialect`."""
         self.bulk: BulkRoute | None = None
         self._dialect = dialect
+        self._clock = clock
         self._rows, self._seconds = 0, 0.0
 
     def is_worth(
@@ -55,9 +58,9 @@ class MssqlFeeds:
         self, connection: Connection, table: str, columns: Sequence[Column], rows: Part
     ) -> None:
         """Insert, and remember how long it took."""
-        started = time.perf_counter()
+        started = self._clock()
         self._dialect.insert(connection, table, columns, rows, with_companion=True)
-        self._seconds += time.perf_counter() - started
+        self._seconds += self._clock() - started
         self._rows += len(rows)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 _AT_CONNECT: Final = ("SET NOCOUNT ON", "SET XACT_ABORT ON", "SET LOCK_TIMEOUT 4000")
 _RENAME: Final = "EXEC sp_rename @objname = ?, @newname = ?, @objtype = N'OBJECT'"
-_NUMBER: Final = re.compile(r"\((\d{2,6})\)")
+_NUMBER: Final = re.compile(r"\((\d{2,8})\)")
 
 
 class RefusedError(Exception):
