@@ -82,6 +82,9 @@ param dashboardUrl string = ''
 @description('Private networks in which customers may have their warehouses, such as 10.20.0.0/16 for an office behind a VPN; empty for public addresses only.')
 param warehouseNetworks string = ''
 
+@description('Folder for downloads, such as /mounts/work on a mounted file share; empty for the temporary disk of the plan (0.8 GB), which is too small for large Convex exports.')
+param workDir string = ''
+
 @description('Address at which providers reach the app, such as https://integrator.example.com; empty for its own host name.')
 param publicUrl string = ''
 
@@ -185,6 +188,7 @@ module functionApp 'modules/function-app.bicep' = {
     smtpFrom: smtpFrom
     dashboardUrl: dashboardUrl
     warehouseNetworks: warehouseNetworks
+    workDir: workDir
     publicUrl: publicUrl
     providerSettings: providerSettings
     tags: tags

@@ -190,5 +190,5 @@ def _fill(file: IO[bytes], chunks: Iterable[bytes]) -> None:
                 raise TransientError("Convex's answer to a data sync comes too slowly.")
     except OSError as error:
         raise PermanentError(
-            f"A data sync cannot be kept in the work folder: {error.strerror}."
+            f"A data sync cannot be kept in the work folder (WORK_DIR): {error.strerror}."
         ) from None

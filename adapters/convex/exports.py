@@ -197,7 +197,7 @@ def _write(response: httpx.Response, part: Path, *, start: int) -> Iterator[None
                     yield
     except OSError as error:
         raise PermanentError(
-            f"The export cannot be kept in the work folder: {error.strerror}."
+            f"The export cannot be kept in the work folder (WORK_DIR): {error.strerror}."
         ) from None
 
 
@@ -206,7 +206,7 @@ def _check_space(folder: Path, *, needed: int) -> None:
     if needed > free:
         raise PermanentError(
             f"The export needs {needed:,} bytes of disk and only {free:,} are free: give the work "
-            "folder more room."
+            "folder more room (WORK_DIR), or choose data syncs, which need none."
         )
 
 

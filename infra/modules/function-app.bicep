@@ -26,6 +26,7 @@ param smtpPasswordSecret string
 param smtpFrom string
 param dashboardUrl string
 param warehouseNetworks string
+param workDir string
 param publicUrl string
 param providerSettings object
 param tags object
@@ -136,6 +137,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     SMTP_FROM: smtpFrom
     DASHBOARD_URL: dashboardUrl
     WAREHOUSE_NETWORKS: warehouseNetworks
+    WORK_DIR: workDir
     PUBLIC_URL: empty(publicUrl) ? 'https://${app.properties.defaultHostName}' : publicUrl
   })
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 64
 """Rows from a place taken at random that are read back; a smaller table is read back whole."""
+COSTLY = timedelta(seconds=60)
+"""A comparison that takes longer is made less often than with each job."""
+_SHARE = 20
+"""Of the time that goes by, comparisons of one costly table take at most one part in so many."""
 LONGEST_UNCHECKED = timedelta(hours=24)
 """Tables nobody writes to are looked at again after this time."""
 
@@ -55,24 +59,41 @@ def check_live(
     scope: str,
     job_id: str,
     written: Mapping[str, Sequence[str]],
-    now: datetime,
+    now: Callable[[], datetime],
 ) -> None:
     """Compare the live tables the job has written to, and those it is time for; note the results.
+
+    A table that takes minutes to go through is not due again before it has been left alone for
+    twenty times as long, whoever writes to it; what was wrong with it then is said by every job.
 
     One that differed once is looked at until a full load replaces it.
     """
     for owned in estate.registry.list_role(connection, Role.LIVE, scope=scope):
-        if _is_due(owned, job_id, now):
+        begun = now()
+        if _is_due(owned, job_id, begun):
             keys = written.get(owned.stream, ())
             check = check_table(connection, estate.dialect, owned, written=keys)
-            note(owned, check, job_id=job_id, now=now)
+            ended = now()
+            note(owned, check, job_id=job_id, now=ended, took=ended - begun)
+            estate.registry.save(connection, owned)
+        elif _is_known_wrong(owned, job_id):
+            owned.last_check = json.dumps(
+                {**json.loads(owned.last_check or "{}"), "job_id": job_id}
+            )
             estate.registry.save(connection, owned)
 
 
-def note(owned: OwnedTable, check: TableCheck, *, job_id: str, now: datetime) -> None:
-    """Keep what a comparison found; saving the table is the caller's."""
+def note(
+    owned: OwnedTable, check: TableCheck, *, job_id: str, now: datetime, took: timedelta
+) -> None:
+    """Keep what a comparison found and how long it took; saving the table is the caller's."""
     owned.last_check = json.dumps(
-        {"job_id": job_id, "at": now.isoformat(), "found": check.to_json()}
+        {
+            "job_id": job_id,
+            "at": now.isoformat(),
+            "seconds": took.total_seconds(),
+            "found": check.to_json(),
+        }
     )
 
 
@@ -88,8 +109,20 @@ def _is_due(owned: OwnedTable, job_id: str, now: datetime) -> bool:
     last = json.loads(owned.last_check)
     if last["job_id"] == job_id:
         return False
-    is_old = now - datetime.fromisoformat(last["at"]) >= LONGEST_UNCHECKED
-    return owned.written_by == job_id or is_old or not TableCheck.from_json(last["found"]).is_equal
+    since = now - datetime.fromisoformat(last["at"])
+    took = timedelta(seconds=last.get("seconds", 0))
+    if took > COSTLY and since < min(took * _SHARE, LONGEST_UNCHECKED):
+        return False
+    is_wrong = not TableCheck.from_json(last["found"]).is_equal
+    return owned.written_by == job_id or since >= LONGEST_UNCHECKED or is_wrong
+
+
+def _is_known_wrong(owned: OwnedTable, job_id: str) -> bool:
+    """Whether an earlier job found the table to be wrong, which this one has not looked at."""
+    last = json.loads(owned.last_check or "{}")
+    if not last or last["job_id"] == job_id:
+        return False
+    return not TableCheck.from_json(last["found"]).is_equal
 
 
 def _some_keys(connection: Connection, dialect: Dialect, table: str) -> list[str]:

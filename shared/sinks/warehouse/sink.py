@@ -205,7 +205,7 @@ class WarehouseSink:
                     totals=totals,
                     rules=self._rules,
                     written=written,
-                    now=self._now(),
+                    now=self._now,
                 )
                 check_live(
                     connection,
@@ -213,7 +213,7 @@ class WarehouseSink:
                     scope=scope,
                     job_id=saved.job_id,
                     written=written,
-                    now=self._now(),
+                    now=self._now,
                 )
                 self._estate.settle(connection, scope=scope, saved=saved)
                 self._states.save(connection, scope, saved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def swap_in(
     totals: Mapping[str, int],
     rules: SwapRules,
     written: Mapping[str, Sequence[str]],
-    now: datetime,
+    now: Callable[[], datetime],
 ) -> None:
     """Replace every live table of which the scope has a staged one.
 
@@ -68,8 +68,10 @@ def swap_in(
     for owned in staged:
         _seal(connection, estate, owned)
         keys = written.get(owned.stream, ())
+        begun = now()
         check = check_table(connection, estate.dialect, owned, written=keys)
-        note(owned, check, job_id=saved.job_id, now=now)
+        ended = now()
+        note(owned, check, job_id=saved.job_id, now=ended, took=ended - begun)
         counted = expected.pop(owned.stream, None)
         due = owned.row_count if counted is None else counted - owned.rejected
         checks.append(replace(check, rows_due=due))

@@ -39,7 +39,6 @@ _LOCAL_ONLY = {
     "ALLOW_PRIVATE_HOSTS",
     "SMTP_PASSWORD",
     "WAREHOUSE_URL",
-    "WORK_DIR",
 }
 """What only a development machine sets."""
 

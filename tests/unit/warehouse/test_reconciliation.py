@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -43,8 +44,11 @@ def _incremental(
     *,
     job_id: str,
     now: datetime | None = None,
+    took: timedelta = timedelta(),
 ) -> FinishResult:
-    sink = warehouse.sink(run_id=job_id, now=lambda: now or utc_now())
+    """Do what the engine does for changes; each look at the clock comes `took` after the last."""
+    looks = count()
+    sink = warehouse.sink(run_id=job_id, now=lambda: (now or utc_now()) + took * next(looks))
     saved = saved_checkpoint(mode=Mode.INCREMENTAL, job_id=job_id)
     sink.load(SCOPE)
     sink.begin(SCOPE, saved)
@@ -133,6 +137,25 @@ def test_a_table_nobody_writes_to_is_looked_at_once_a_day(warehouse: Warehouse) 
     assert not _incremental(warehouse, [], job_id="second").checks
     tomorrow = utc_now() + timedelta(hours=25)
     assert _only(_incremental(warehouse, [], job_id="third", now=tomorrow)).is_equal
+
+
+def test_a_table_that_takes_long_is_looked_at_less_often(warehouse: Warehouse) -> None:
+    """Nobody waits for minutes with each sync; what was tampered with is found all the same."""
+    _full(warehouse, numbered(8), job_id="first")
+    minutes = timedelta(minutes=6)
+    begun = utc_now()
+
+    def sync(job_id: str, at: timedelta) -> FinishResult:
+        changes = upserts("flights", numbered(1, start=int(at.total_seconds())))
+        return _incremental(warehouse, changes, job_id=job_id, now=begun + at, took=minutes)
+
+    assert _only(sync("second", timedelta())).is_equal
+    warehouse.execute(_TAMPERED["a row gone"][0].format(t=warehouse.quoted("flights")))
+    assert not sync("third", timedelta(hours=1)).checks
+    assert not _only(sync("fourth", timedelta(hours=4))).is_equal
+    told = _only(sync("fifth", timedelta(hours=5)))  # not looked at, and wrong as ever
+    assert (told.rows, told.rows_due, told.is_equal) == (9, 10, False)
+    assert _only(sync("sixth", timedelta(hours=8))).rows_due == 12
 
 
 def test_a_table_that_is_gone_is_a_mismatch(warehouse: Warehouse) -> None:
