@@ -164,7 +164,8 @@ class Estate:
             if not is_made and self.dialect.has_object(connection, name):
                 raise PermanentError(
                     f"The warehouse already has {name!r}, which LinkHub did not make and will not "
-                    f"touch: rename it, or give this instance a table prefix."
+                    "touch: rename it, or make this instance with a connection key, which becomes "
+                    "the prefix of its tables."
                 )
 
     def _next_generation(self, connection: Connection, key: str) -> int:

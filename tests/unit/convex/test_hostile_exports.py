@@ -127,6 +127,16 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(tmp_path: Path) -> None:
     assert "is damaged" in _refusal(path)
 
 
+def test_an_entry_shorter_than_its_directory_says_is_refused(tmp_path: Path) -> None:
+    """Its checksum is right and its lines are whole: only the size tells that some are missing."""
+    path = write_zip(tmp_path / "export.zip", {ENTRY: GOOD * 3})
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x01\x02") + 24
+    declared = (len(GOOD) * 9).to_bytes(4, "little")
+    path.write_bytes(data[:at] + declared + data[at + 4 :])
+    assert f"holds {len(GOOD) * 3} bytes instead of {len(GOOD) * 9}" in _refusal(path)
+
+
 def test_overlapping_entries_are_refused(tmp_path: Path) -> None:
     """Entries that together are larger than the file share bytes, as only a bomb's do."""
     path = tmp_path / "export.zip"
