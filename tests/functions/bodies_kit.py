@@ -20,7 +20,8 @@ from jsonschema_rs import Draft202012Validator
 
 from functions.http_inputs import body_of, from_camel
 from shared.errors import InvalidInputError
-from tests.functions.kit import Client, Indexed, http_functions
+from tests.functions.answers_kit import document
+from tests.functions.kit import Indexed, http_functions
 
 Place = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -31,13 +32,6 @@ ODD: Final[tuple[Any, ...]] = (
     *([], [None], [1], ["x"], [[]], {}, {"x": 1}, {"type": "string"}, {"x": None}),
 )
 """What stands in the place of every value."""
-
-
-@cache
-def document() -> dict[str, Any]:
-    """Return the API document as anybody gets it."""
-    found: dict[str, Any] = Client(None).get("api/openapi.json").json
-    return found
 
 
 @dataclass(frozen=True)

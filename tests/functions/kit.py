@@ -25,6 +25,7 @@ from shared.ports.provider import CheckResult, Connection, ConnectRequest, Provi
 from shared.services.connections import Connector
 from shared.services.runs import SinkRequest
 from tests.fakes import DEALS, FakeQueue, FakeSink, FakeSource, FakeStore
+from tests.functions.answers_kit import check_answer
 from tests.issuer_kit import Issuer
 from tests.store_kit import make_spec
 from tests.world import MAPPINGS, Clock
@@ -175,12 +176,9 @@ class Client:
                         body=content if raw is None else raw,
                     )
                 )
-                return Answer(
-                    response.status_code,
-                    response.headers,
-                    response.mimetype,
-                    response.get_body(),
-                )
+                check_answer(function.route, method, response)
+                told = (response.status_code, response.headers, response.mimetype)
+                return Answer(*told, response.get_body())
         raise LookupError(f"no function serves {method} {full}")
 
     def walk(self, path: str, **params: str) -> list[list[Any]]:

@@ -11,7 +11,7 @@ from jsonschema_rs import Draft202012Validator
 from functions.http_inputs import list_query
 from shared.domain.paging import ListQuery
 from shared.errors import InvalidInputError
-from tests.functions.bodies_kit import document
+from tests.functions.answers_kit import document
 
 
 def read(name: str, text: str) -> ListQuery | None:
