@@ -12,7 +12,7 @@ from shared.domain.selections import DriftPolicy
 from shared.errors import PermanentError
 from shared.sinks.warehouse import names
 from shared.sinks.warehouse.dialect import Dialect
-from shared.sinks.warehouse.registry import OwnedTable, Registry, Role
+from shared.sinks.warehouse.registry import OwnedTable, Owner, Registry, Role
 from shared.sinks.warehouse.types import BASE_COLUMNS, TIME, Column
 
 if TYPE_CHECKING:
@@ -144,29 +144,44 @@ class Estate:
         self.registry.remove(connection, owned)
 
     def require_ours(self, connection: Connection, key: str, wanted: Iterable[str]) -> None:
-        """Raise PermanentError if a name is taken by anything but the stream of this key."""
+        """Raise PermanentError if a name is taken by anything but the stream of this key.
+
+        Names of another's tables that somebody has dropped are free, and are forgotten.
+        """
         ours = (self.instance_id, key)
         for name in wanted:
             owners = self.registry.owners_of(connection, name)
-            others = [owner[:2] for owner in owners if owner[:2] != ours]
-            if others:
-                instance_id, other = others[0]
+            others = [owner for owner in owners if owner[:2] != ours]
+            taken = [owner for owner in others if not self._is_given_up(connection, owner)]
+            if taken:
                 whose = (
-                    f"stream {other!r} of this instance"
-                    if instance_id == self.instance_id
+                    f"stream {taken[0].stream!r} of this instance"
+                    if taken[0].instance_id == self.instance_id
                     else "another instance"
                 )
                 raise PermanentError(
                     f"Table {name!r} of the warehouse belongs to {whose}: make this instance with "
-                    "a connection key of its own, which becomes the prefix of its tables."
+                    "a connection key of its own, which becomes the prefix of its tables, or drop "
+                    "that table, its view and its previous generation if nobody needs them."
                 )
-            is_made = any(made for _, _, made in owners)
+            is_made = any(owner.table_name.lower() == name.lower() for owner in owners)
             if not is_made and self.dialect.has_object(connection, name):
                 raise PermanentError(
                     f"The warehouse already has {name!r}, which LinkHub did not make and will not "
                     "touch: rename it, or make this instance with a connection key, which becomes "
                     "the prefix of its tables."
                 )
+
+    def _is_given_up(self, connection: Connection, owner: Owner) -> bool:
+        """Whether somebody has dropped the table of this entry; then it is forgotten.
+
+        One that is staged is not forgotten: it may be about to be made.
+        """
+        if self.dialect.has_object(connection, owner.table_name):
+            return False
+        if owner.role is not Role.STAGING:
+            self.registry.forget(connection, owner)
+        return True
 
     def _next_generation(self, connection: Connection, key: str) -> int:
         """Return a number no table of the stream has: one may have been set aside by an undo."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
@@ -25,6 +25,15 @@ class Role(StrEnum):
     STAGING = "staging"
     LIVE = "live"
     PREVIOUS = "previous"
+
+
+class Owner(NamedTuple):
+    """Whose a name is: one entry of the registry, of any instance."""
+
+    instance_id: str
+    stream: str
+    role: Role
+    table_name: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,22 +131,31 @@ class Registry:
         ).mappings()
         return [read_entry(row) for row in rows]
 
-    def owners_of(self, connection: Connection, name: str) -> list[tuple[str, str, bool]]:
-        """Return (instance id, stream, is it made) of all, of any instance, who use this name.
-
-        One that is not made yet is the name a staged table is going to get.
-        """
+    def owners_of(self, connection: Connection, name: str) -> list[Owner]:
+        """Return all, of any instance, who use this name, or whose table is going to get it."""
         table = self._table
         is_made = func.lower(table.c.table_name) == name.lower()
         is_claimed = func.lower(table.c.target_name) == name.lower()
         rows = connection.execute(
-            select(table.c.instance_id, table.c.stream, table.c.table_name)
+            select(table.c.instance_id, table.c.stream, table.c.role, table.c.table_name)
             .where(or_(is_made, is_claimed))
             # Two instances that swap at once would else wait for each other's rows. A claim that is
             # taken back yet counts: its name was about to clash.
             .with_hint(table, "WITH (NOLOCK)", "mssql")
         )
-        return [(row[0], row[1], row[2].lower() == name.lower()) for row in rows]
+        return [Owner(row[0], row[1], Role(row[2]), row[3]) for row in rows]
+
+    def forget(self, connection: Connection, owner: Owner) -> None:
+        """Forget a table of any instance that somebody has dropped."""
+        columns = self._table.c
+        connection.execute(
+            delete(self._table).where(
+                columns.instance_id == owner.instance_id,
+                columns.stream == owner.stream,
+                columns.role == owner.role.value,
+                columns.table_name == owner.table_name,
+            )
+        )
 
     def save(self, connection: Connection, owned: OwnedTable) -> None:
         """Add the table, or replace what is known of this stream in this role."""

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from shared.domain.changes import Truncate
+from shared.domain.checkpoints import Mode
 from shared.errors import DestinationError, PermanentError, SyncError, TransientError
 from shared.sinks.warehouse.errors import translated
 from shared.sinks.warehouse.sink import WarehouseSink
-from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint
+from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint, upserts
 
 _HOSTILE = [
     "x]; DROP TABLE y--",
@@ -93,6 +96,28 @@ def test_instances_do_not_share_tables(warehouse: Warehouse) -> None:
     prefixed.close()
     assert len(warehouse.rows("b_flights")) == 2
     assert len(warehouse.rows("flights")) == 1
+
+
+def test_the_names_of_dropped_tables_are_free(warehouse: Warehouse) -> None:
+    """An instance that was made anew takes them over; the former one gets no row into them."""
+    with closing(warehouse.sink(instance_id="former")) as former:
+        load_full(former, {"flights": numbered(1)})
+        load_full(former, {"flights": numbered(2)}, job_id="job-2")
+    warehouse.execute(f"DROP VIEW {warehouse.quoted('flights_view')}")
+    warehouse.execute(f"DROP TABLE {warehouse.quoted('flights')}")
+    with (
+        closing(warehouse.sink(instance_id="new")) as new,
+        pytest.raises(PermanentError, match="drop that table, its view and its previous"),
+    ):
+        load_full(new, {"flights": numbered(3)})
+    warehouse.execute(f"DROP TABLE {warehouse.quoted('flights__prev')}")
+    with closing(warehouse.sink(instance_id="new")) as new:
+        load_full(new, {"flights": numbered(3)})
+    with closing(warehouse.sink(instance_id="former", run_id="late")) as former:
+        former.begin(SCOPE, saved_checkpoint(mode=Mode.INCREMENTAL, watermark="w", job_id="late"))
+        with pytest.raises(PermanentError, match="belongs to another instance"):
+            former.write(SCOPE, upserts("flights", numbered(9)))
+    assert len(warehouse.rows("flights")) == 3
 
 
 def test_a_changed_prefix_moves_the_table(warehouse: Warehouse) -> None:
