@@ -297,6 +297,7 @@ def test_a_sender_that_always_dies_gives_up_too(world: World) -> None:
 def test_a_mail_that_can_never_arrive_is_given_up_at_once(world: World) -> None:
     """Others in the batch go out, and its reason is kept."""
     instance = broken_of_another(world, "ada")
+    world.clock.move(seconds=1)  # so that hers is the first
     broken_of_another(world, "grace")
     mailer = FakeMailer(errors=[PermanentError("550 no such mailbox")])
     assert len(send_later(world, mailer)) == 1
