@@ -140,11 +140,12 @@ class SnapshotSource:
                 after, is_new = self._request(), True
             export = self._api.latest() if after is not None else None
             if export is not None and export.id != after and not export.is_running:
-                if export.state == "completed":
+                if export.state == "completed" and not export.component:
                     return export.start_ts
-                if is_new:
+                if is_new and not export.component:
                     _fail(export)
-                after = None  # it ended badly while nobody watched: ask for another one
+                # It ended badly while nobody watched, or a person's with less in it: ask anew.
+                after = None
                 continue
             if waited > LONGEST_WAIT:
                 raise PermanentError(

@@ -10,7 +10,7 @@ from adapters.convex.deployment import Source
 from shared.domain.changes import Delete, Truncate
 from shared.domain.checkpoints import Checkpoint
 from shared.errors import AuthError, PermanentError, TransientError
-from tests.convex_kit import Server, read_all
+from tests.convex_kit import Server, call, read_all
 
 COUNTS = {"cars": 7, "empty": 0, "wheels": 3, "shop/cars": 2, "shop/till/bills": 0}
 
@@ -86,6 +86,32 @@ def test_a_backup_in_the_way_is_waited_for(server: Server, work_dir: Path) -> No
     pages, _ = read_all(server.connect(work_dir))
     assert pages[-1].totals == COUNTS
     assert sorted(server.answered("request/zip")) == [200, 400, 400, 400]
+
+
+def _ask_for_shop_only(server: Server) -> None:
+    """Do what `npx convex export --component shop` begins with."""
+    query = {"includeStorage": "false", "component": "shop"}
+    call(server.url, "POST", "/api/export/request/zip", params=query).raise_for_status()
+
+
+def test_an_export_of_one_component_is_not_taken_over(server: Server, work_dir: Path) -> None:
+    """It is waited for, as any backup that is in the way, and then everything is asked for."""
+    server.fault("export_slow", polls=4)
+    _ask_for_shop_only(server)
+    pages, _ = read_all(server.connect(work_dir))
+    assert pages[-1].totals == COUNTS
+    assert server.answered("request/zip").count(200) == 2
+
+
+def test_an_export_of_one_component_that_came_in_between_is_passed_over(
+    server: Server, work_dir: Path
+) -> None:
+    """Somebody made it while no run watched: it holds less than everything."""
+    waiting = Checkpoint(resume={"after": "", "waited": 1.0})
+    _ask_for_shop_only(server)
+    pages, _ = read_all(server.connect(work_dir), waiting)
+    assert pages[-1].totals == COUNTS
+    assert server.answered("request/zip").count(200) == 2
 
 
 def test_a_failed_export_is_asked_for_again(server: Server, work_dir: Path) -> None:
