@@ -224,6 +224,16 @@ def test_hashes_tell_rows_apart_and_their_order_does_not_count() -> None:
     assert wrapped(2**63) == -(2**63)
 
 
+def test_hashes_tell_odd_values_from_nothing() -> None:
+    """Infinities, NaN, zeros of either sign, false, '' and no bytes are none of them NULL."""
+    odd = (None, float("inf"), float("-inf"), float("nan"), 0.0, -0.0, 0, False, "", b"", "None")
+    hashes = hash_rows([("k", None, value, 1) for value in odd])
+    assert len(set(hashes)) == len(odd)
+    # bytes at the end of a row that look like the NULLs that are left out there
+    ends = (192, 192 << 8 | 192, b"\xc0", b"\xc0\xc0", None)
+    assert len(set(hash_rows([("k", None, value) for value in ends]))) == len(ends)
+
+
 def test_a_row_keeps_its_hash_when_integers_become_floats(warehouse: Warehouse) -> None:
     """Rows from before and from after, read back as floats, are what their hashes say."""
     _full(warehouse, numbered(5, amount=7), job_id="first")
