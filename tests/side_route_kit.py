@@ -75,7 +75,8 @@ class AsideServer:
 
     def drop_batches(self, connection: Connection, table: str, *, after: int) -> None:
         """Delete from both."""
-        connection.exec_driver_sql(f'DELETE FROM "{table}" WHERE "{BATCH}" > {after}')  # noqa: S608  our own
+        # In brackets: SQLite would take a quoted name that is no column's for a text.
+        connection.exec_driver_sql(f"DELETE FROM [{table}] WHERE [{BATCH}] > {after}")  # noqa: S608  our own
         with self.lock:
             here = self.rows.get(table, [])
             self.rows[table] = [(names, row) for names, row in here if row[-2] <= after]

@@ -17,6 +17,7 @@ from shared.sinks.warehouse.errors import BrokenLoadError, is_integrity_error, t
 from shared.sinks.warehouse.feeds import Feeds, Part, Send
 from shared.sinks.warehouse.ownership import Estate
 from shared.sinks.warehouse.packing import Packed
+from shared.sinks.warehouse.registry import Role
 from shared.sinks.warehouse.targets import Target
 from shared.sinks.warehouse.types import BATCH_COLUMN
 
@@ -68,9 +69,12 @@ class StagedRows:
         self._feeds.abandon()
 
     def resume(self, connection: Connection, target: Target) -> None:
-        """Take away what came to a staged table and no checkpoint counts."""
+        """Take away what came to a staged table and no checkpoint counts.
+
+        A live one is told of by its last batch still, but its rows have no numbers any more.
+        """
         owned = target.owned
-        if owned.batch and self._route is not None:
+        if owned.role is Role.STAGING and owned.batch and self._route is not None:
             target.batch = owned.batch
             self._route.drop_batches(connection, owned.table_name, after=owned.batch)
 

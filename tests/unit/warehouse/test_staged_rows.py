@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.domain.changes import Change, Truncate
-from shared.domain.checkpoints import Checkpoint, Stage
+from shared.domain.checkpoints import Checkpoint, Mode, Stage
 from shared.errors import LeaseLostError, PermanentError, ReadAgainError
 from shared.sinks.warehouse import held
 from shared.sinks.warehouse.sink import WarehouseSink
@@ -69,6 +69,20 @@ def test_large_tables_go_aside_and_small_ones_do_not(warehouse: AsideWarehouse) 
     sink.close()
     assert {name.rsplit("_", 1)[1] for name in warehouse.server.fed} == {"flights", "planes"}
     assert "_linkhub_batch" not in warehouse.rows("flights")[0]
+
+
+def test_changes_follow_a_load_whose_rows_had_numbers(warehouse: AsideWarehouse) -> None:
+    """The live table has none any more, and nothing of it is taken for a rest of the load."""
+    sink = warehouse.sink()
+    _read(sink, _pages())
+    sink.close()
+    changes = saved_checkpoint(mode=Mode.INCREMENTAL, watermark="w", job_id="changes")
+    sink = warehouse.sink(run_id="changes")
+    sink.begin(SCOPE, changes)
+    sink.write(SCOPE, upserts("flights", numbered(1, start=SIZES["flights"])))
+    sink.commit(SCOPE, changes)
+    sink.close()
+    assert [row["number"] for row in warehouse.rows("flights")] == [*range(SIZES["flights"] + 1)]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 12.0, 60.0], ids=["none", "some", "each"])
