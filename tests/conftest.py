@@ -27,6 +27,7 @@ settings.load_profile("steady")
 """What is drawn is the same each time, and no clock decides. Who hunts for more says
 `--hypothesis-profile exploring`.
 """
+chance.overlook_constants()
 
 
 class NetworkBlockedError(Exception):

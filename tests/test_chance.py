@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
+from shared import errors
 from tests import chance
 
 
@@ -52,6 +54,19 @@ def test_whoever_explores_may_throw_other_dice() -> None:
     settings.load_profile("exploring")
     try:
         assert fault_of(deadline=200) == ""
+    finally:
+        settings.load_profile(usual)
+
+
+def test_no_constant_of_a_module_that_is_loaded_is_mixed_in() -> None:
+    """What a property is tried on does not change with the tests it runs among."""
+    mixed_in = vars(providers)["is_local_module_file"]
+    assert len(providers._get_local_constants()) == 0
+    assert not mixed_in(errors.__file__)
+    usual = settings.get_current_profile_name()
+    settings.load_profile("exploring")
+    try:
+        assert mixed_in(errors.__file__)
     finally:
         settings.load_profile(usual)
 
