@@ -107,6 +107,8 @@ _NUMBERS: Final[Mapping[Refusal, frozenset[int]]] = {
             40552,
             40553,
             40613,
+            42108,  # a serverless database that wakes up
+            42109,
             49918,
             49919,
             49920,

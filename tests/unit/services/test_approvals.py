@@ -12,7 +12,7 @@ from shared.errors import ApprovalNeededError, ConflictError, NotFoundError
 from shared.services.approvals import approve_job, reject_job
 from shared.services.outbox import send_due
 from shared.services.runs import SinkRequest
-from tests.factories import make_caller
+from tests.factories import make_caller, make_job
 from tests.fakes import FakeSink
 from tests.mail_kit import FakeMailer, notices_of
 from tests.world import World, world
@@ -184,3 +184,18 @@ def test_what_was_answered_in_time_is_not_mailed(world: World) -> None:
     assert mailer.sent == []
     [notice] = notices_of(world.database, job.instance_id, NotificationEvent.APPROVAL_NEEDED)
     assert notice.status is NoticeStatus.DROPPED
+
+
+def test_only_a_job_that_had_asked_counts_as_rejected(world: World) -> None:
+    """What one has read that was merely cancelled is gone on with by the next."""
+    asking = asked(world)
+    assert not world.job(asking.id).is_rejected
+    with world.database.open_uow() as uow:
+        uow.jobs.request_cancel(asking.id, now=world.clock())  # an answer too
+        waiting = make_job(instance_id=asking.instance_id)
+        uow.jobs.add(waiting)
+        uow.jobs.request_cancel(waiting.id, now=world.clock())
+        uow.commit()
+    assert world.job(asking.id).is_rejected
+    assert world.job(waiting.id).status is JobStatus.CANCELLED
+    assert not world.job(waiting.id).is_rejected

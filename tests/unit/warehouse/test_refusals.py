@@ -31,6 +31,7 @@ from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_che
         (3906, "25000", DestinationError, "cannot be written: .* read-write"),
         (1222, "HYT00", TransientError, "keeps a table .* locked: .* long query"),
         (976, "HY000", TransientError, "cannot answer now"),
+        (42109, "HY000", TransientError, "cannot answer now"),
         (18456, "28000", DestinationError, "refuses the login: .* right password"),
         (8134, "22012", PermanentError, "refused what it was asked: .* keeps the database"),
     ],
