@@ -21,6 +21,13 @@ _RECYCLE_SECONDS: Final = 25 * 60
 _LOCK_SECONDS: Final = 30
 """As long as SQLite waits for its lock; a wait that ends so is error 1222, which is transient."""
 
+_KEPT: Final = 16
+"""Connections that stay open: one for each of the worker's threads. To open one takes many times as
+long as a statement, and it would be closed again right after."""
+
+_MORE: Final = 16
+"""And one for the heartbeat of each run, as long as it needs it."""
+
 _SIGN_IN_PARTS: Final = re.compile(
     r"(?i)(?:^|;)\s*(?:UID|PWD|User ID|Password|Authentication|Trusted_Connection)"
     r"\s*=\s*(?:\{(?:[^}]|\}\})*\}|[^;]*)"
@@ -56,6 +63,8 @@ def sqlserver_engine(
         module=odbc,
         pool_pre_ping=True,
         pool_recycle=_RECYCLE_SECONDS,
+        pool_size=_KEPT,
+        max_overflow=_MORE,
         use_insertmanyvalues=False,
         use_setinputsizes=not free_tds,
         fast_executemany=fast,

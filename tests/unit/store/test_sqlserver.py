@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from local.host.config import DEFAULT_THREADS
 from shared.domain.jobs import JobStatus
 from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
 from shared.store.database import Database
@@ -48,6 +50,25 @@ def test_a_connection_hides_row_counts_and_the_drivers_pool_is_off() -> None:
     opened(odbc)
     assert "SET NOCOUNT ON" in odbc.statements
     assert odbc.pooling is False
+
+
+def test_threads_keep_their_connections() -> None:
+    """As many as work at once get one each, and none is opened for the next who ask."""
+    odbc = FakeOdbc()
+    database = opened(odbc)
+    for _ in range(2):
+        with ExitStack() as units:
+            for _ in range(DEFAULT_THREADS):
+                units.enter_context(database.open_uow())
+    assert len(odbc.connects) == DEFAULT_THREADS
+
+
+def test_runs_and_their_heartbeats_find_connections() -> None:
+    """A heartbeat never waits for the connection of a run."""
+    database = opened(FakeOdbc())
+    with ExitStack() as units:
+        for _ in range(2 * DEFAULT_THREADS):
+            units.enter_context(database.open_uow())
 
 
 def test_no_statement_waits_for_a_lock_for_ever() -> None:
