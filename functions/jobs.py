@@ -58,7 +58,9 @@ def get_job(job_id: str, caller: Caller) -> schemas.Job:
 @endpoint()
 def cancel_job(job_id: str, caller: Caller) -> schemas.Job:
     """Cancel a job: at once while it waits, after its page while it runs."""
-    job = jobs.cancel_job(job_id, caller=caller, open_uow=app().open_uow, now=app().now)
+    job = jobs.cancel_job(
+        job_id, caller=caller, open_uow=app().open_uow, queue=app().queue, now=app().now
+    )
     return schemas.Job.of(job)
 
 

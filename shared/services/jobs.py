@@ -117,8 +117,11 @@ def list_jobs(
         return uow.jobs.list_page(profile.id, query, instance_id=instance_id)
 
 
-def cancel_job(job_id: str, *, caller: Caller, open_uow: OpenUow, now: Now) -> Job:
+def cancel_job(job_id: str, *, caller: Caller, open_uow: OpenUow, queue: JobQueue, now: Now) -> Job:
     """Cancel a waiting job at once, ask a running one to stop after its page.
+
+    One that waits for an approval is rejected by that: its message is sent once more, for what it
+    has staged to be dropped.
 
     Raises ConflictError for one that is already over.
     """
@@ -131,4 +134,6 @@ def cancel_job(job_id: str, *, caller: Caller, open_uow: OpenUow, now: Now) -> J
             uow, caller, profile_id=profile.id, action="job.cancel", target=job_id, now=moment
         )
         uow.commit()
+    if job.is_rejected:
+        enqueue(job, open_uow=open_uow, queue=queue, now=now)
     return job

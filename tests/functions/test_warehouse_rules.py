@@ -151,7 +151,8 @@ def _staged(shop: _Shop) -> list[str]:
         return [name for (name,) in names if name.startswith("_stg_")]
 
 
-def test_what_a_rejected_load_has_staged_is_dropped_at_once(shop: _Shop) -> None:
+@pytest.mark.parametrize("answer", ["reject", "cancel"])
+def test_what_a_rejected_load_has_staged_is_dropped_at_once(shop: _Shop, answer: str) -> None:
     """By its own message, without a sync; what came before stays, and can go on incrementally."""
     path = shop.instance()
     shop.count = 100
@@ -159,7 +160,9 @@ def test_what_a_rejected_load_has_staged_is_dropped_at_once(shop: _Shop) -> None
     shop.count = 80
     asking = _load(shop, path)
     assert len(_staged(shop)) == 1
-    assert shop.ada.post(f"jobs/{asking['id']}/reject").status == 200
+    sent = len(shop.world.queue.sent)
+    assert shop.ada.post(f"jobs/{asking['id']}/{answer}").status == 200
+    assert [message[0] for message in shop.world.queue.sent[sent:]] == [asking["id"]]
     shop.world.run(asking["id"])
     assert _staged(shop) == []
     assert shop.tables("warehouse") == {"deals": 100}
@@ -168,6 +171,20 @@ def test_what_a_rejected_load_has_staged_is_dropped_at_once(shop: _Shop) -> None
     shop.count = 101
     shop.sync(path)
     assert shop.tables("warehouse") == {"deals": 101}
+
+
+def test_the_message_of_a_rejected_load_takes_nothing_from_a_later_one(shop: _Shop) -> None:
+    """It comes once the next load is done: that one's place in the source stays."""
+    path = shop.instance()
+    shop.count = 100
+    shop.activate(path)
+    shop.count = 80
+    asking = _load(shop, path)
+    assert shop.ada.post(f"jobs/{asking['id']}/reject").status == 200
+    shop.count = 100
+    assert _load(shop, path)["status"] == "success"
+    shop.world.run(asking["id"])
+    assert shop.sync(path)["mode"] == "incremental"
 
 
 def test_the_message_of_a_rejected_load_leaves_the_next_job_alone(shop: _Shop) -> None:

@@ -141,7 +141,13 @@ def test_another_profile_finds_nothing(world: World) -> None:
     with pytest.raises(NotFoundError):
         get_job(job.id, caller=mallory, open_uow=world.database.open_uow)
     with pytest.raises(NotFoundError):
-        cancel_job(job.id, caller=mallory, open_uow=world.database.open_uow, now=world.clock)
+        cancel_job(
+            job.id,
+            caller=mallory,
+            open_uow=world.database.open_uow,
+            queue=world.queue,
+            now=world.clock,
+        )
     assert world.job(job.id).status is JobStatus.PENDING
 
 
@@ -149,10 +155,14 @@ def test_a_waiting_job_is_cancelled_at_once(world: World) -> None:
     """Nothing runs yet, so nothing has to stop; a second cancel is a conflict."""
     job = world.add_job()
     open_uow = world.database.open_uow
-    cancelled = cancel_job(job.id, caller=world.caller, open_uow=open_uow, now=world.clock)
+    cancelled = cancel_job(
+        job.id, caller=world.caller, open_uow=open_uow, queue=world.queue, now=world.clock
+    )
     assert cancelled.status is JobStatus.CANCELLED
     with pytest.raises(ConflictError):
-        cancel_job(job.id, caller=world.caller, open_uow=open_uow, now=world.clock)
+        cancel_job(
+            job.id, caller=world.caller, open_uow=open_uow, queue=world.queue, now=world.clock
+        )
 
 
 def test_a_log_ends_with_a_job_cancelled_between_runs(world: World) -> None:
@@ -162,7 +172,13 @@ def test_a_log_ends_with_a_job_cancelled_between_runs(world: World) -> None:
     with pytest.raises(TransientError):
         world.run(job)
     assert world.log(job.id).status == "running"
-    cancel_job(job.id, caller=world.caller, open_uow=world.database.open_uow, now=world.clock)
+    cancel_job(
+        job.id,
+        caller=world.caller,
+        open_uow=world.database.open_uow,
+        queue=world.queue,
+        now=world.clock,
+    )
     log = world.log(job.id)
     assert (log.status, log.success, log.tally.success) == ("cancelled", False, 2)
 
