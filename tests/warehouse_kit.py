@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from shared.domain.changes import Change, Truncate, Upsert
@@ -24,7 +25,7 @@ from shared.ports.sink import FinishResult, WriteResult
 from shared.sinks.warehouse import mssql_ddl, sqlite
 from shared.sinks.warehouse.sink import WarehouseSink
 from shared.sinks.warehouse.values import load_exact
-from shared.store.sqlserver import choose_driver
+from shared.store.sqlserver import choose_driver, for_free_tds, is_free_tds
 from tests.conftest import SQLSERVER_URL
 
 SCOPE = "*"
@@ -48,17 +49,12 @@ class Warehouse:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        is_server = self.url.startswith("mssql")
-        # FreeTDS cannot take input sizes.
-        options = {"use_setinputsizes": False} if is_server else {}
-        engine = create_engine(self.url, poolclass=NullPool, **options)
-        with engine.connect() as connection:
-            if is_server:
+        with _engine(self.url).connect() as connection:
+            if self.url.startswith("mssql"):
                 # A transaction that a failed test left open must not stop all others.
                 connection.exec_driver_sql("SET LOCK_TIMEOUT 30000")
                 connection.commit()
             yield connection
-        engine.dispose()
 
     def quoted(self, table: str) -> str:
         if not self.url.startswith("mssql"):
@@ -120,12 +116,22 @@ class Warehouse:
         return {values["_id"]: _record(values, columns) for values in self.rows(row["table_name"])}
 
 
+@lru_cache(maxsize=8)
+def _engine(url: str) -> Engine:
+    """Return an engine that keeps no connection; a new one asks a server what it is first."""
+    # FreeTDS cannot take input sizes.
+    options = {"use_setinputsizes": False} if url.startswith("mssql") else {}
+    return create_engine(url, poolclass=NullPool, **options)
+
+
 def sqlserver_url(drivers: Sequence[str] | None = None) -> str:
     """Return the address of the server to test with, with the best driver where it names none."""
     url = make_url(os.environ[SQLSERVER_URL])
     if not {"driver", "dsn", "odbc_connect"} & url.query.keys():
         found = importlib.import_module("pyodbc").drivers() if drivers is None else drivers
         url = url.update_query_dict({"driver": choose_driver(found)})
+    if is_free_tds(str(url.query.get("driver", ""))):
+        url = for_free_tds(url)
     return url.render_as_string(hide_password=False)
 
 

@@ -59,7 +59,7 @@ def sqlserver_engine(
             "DATABASE_URL, or install Microsoft's ODBC Driver 18 for SQL Server."
         )
     engine = create_engine(
-        url,
+        for_free_tds(url) if free_tds else url,
         module=odbc,
         pool_pre_ping=True,
         pool_recycle=_RECYCLE_SECONDS,
@@ -95,6 +95,16 @@ def choose_driver(installed: Sequence[str]) -> str:
 def is_free_tds(driver: str) -> bool:
     """Return whether a driver's name or file is FreeTDS's."""
     return "freetds" in driver.lower() or "tdsodbc" in driver.lower()
+
+
+def for_free_tds(url: URL) -> URL:
+    """Return the URL with what FreeTDS must be told: the port apart from the server's name, and
+    TDS 7.4 and UTF-8 where it does not say otherwise.
+    """
+    told = {"TDS_Version": "7.4", "ClientCharset": "UTF-8"} | dict(url.query)
+    if url.port is not None:
+        told.setdefault("port", str(url.port))
+    return url.update_query_dict(told)
 
 
 def token_attribute(token: str) -> bytes:

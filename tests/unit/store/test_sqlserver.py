@@ -110,6 +110,15 @@ def test_a_sign_in_is_taken_out_whole(before: str, after: str) -> None:
     assert without_sign_in(before) == after
 
 
+def test_free_tds_is_told_the_port_by_a_word_of_its_own() -> None:
+    """It takes `server,port` for a server's name; what the URL says of the rest stands."""
+    odbc = FakeOdbc(drivers=["FreeTDS"])
+    opened(odbc, "mssql+pyodbc://server.test:1444/app?TDS_Version=8.0")
+    parts = odbc.connects[0][0].split(";")
+    assert {"Server=server.test", "port=1444", "TDS_Version=8.0"} <= set(parts)
+    assert "ClientCharset=UTF-8" in parts
+
+
 def test_free_tds_with_fast_executemany_is_refused() -> None:
     """It would crash the process."""
     database = Database(f"{URL}?driver=FreeTDS&fast_executemany=true", driver_module=FakeOdbc())

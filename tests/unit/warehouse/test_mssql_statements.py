@@ -296,10 +296,13 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(caught.value)
 
 
+_FREE_TDS = "?driver=FreeTDS&TDS_Version=7.4&ClientCharset=UTF-8&port=1433"
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ("mssql+pyodbc://sa:p%40ss@127.0.0.1:1433/db", "?driver=FreeTDS"),
+        ("mssql+pyodbc://sa:p%40ss@127.0.0.1:1433/db", _FREE_TDS),
         ("mssql+pyodbc://sa:p%40ss@127.0.0.1:1433/db?driver=Mine&Encrypt=no", ""),
         ("mssql+pyodbc://?odbc_connect=Server%3Dx", ""),
     ],
