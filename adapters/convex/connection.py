@@ -96,10 +96,10 @@ class ConvexConnection:
     def discover(self) -> Sequence[Stream]:
         """Return the tables, columns and counts the deployment tells, or else those of an export.
 
-        Only names of columns are known: any field of any document may hold any type. An export
-        takes minutes: while somebody is looking there are no tables then.
+        Only names of columns are known: any field of any document may hold any type. While somebody
+        is looking nothing is counted, and no export is made, which takes minutes.
         """
-        told = self._catalogue.streams()
+        told = self._catalogue.streams(is_quick=self._is_interactive)
         if told is not None:
             return told
         return () if self._is_interactive else self._by_snapshot.tables()

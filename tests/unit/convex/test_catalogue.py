@@ -129,6 +129,18 @@ def test_a_large_table_is_not_counted(
     assert columns(streams["cars"]) == ["_creationTime", "_id", "n"]
 
 
+def test_who_is_looking_gets_names_by_a_few_calls(server: Server, work_dir: Path) -> None:
+    """Nothing is asked table by table, whether column names are told or not."""
+    for columns_told in (COLUMNS, []):
+        streams = {s.name: s for s in server.connect(work_dir, interactive=True).discover()}
+        assert streams.keys() == COUNTS.keys()
+        assert {stream.row_count for stream in streams.values()} == {None}
+        assert columns(streams["cars"]) == columns_told
+        server.fault("no_column_names")
+    components = 3
+    assert len(server.answered("/api/function")) == 2 * (1 + components)
+
+
 def test_nobody_waits_for_an_export_who_is_looking(silent: Server, work_dir: Path) -> None:
     """A person's request is answered at once, without tables; a key that is dead is an error."""
     assert silent.connect(work_dir, interactive=True).discover() == ()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from shared.domain.changes import Delete
 from shared.domain.checkpoints import Mode
@@ -77,3 +80,23 @@ def test_a_table_that_somebody_renamed_is_named(
     with closing(warehouse.sink(run_id="third")) as sink:
         load_full(sink, {"flights": numbered(9)}, job_id="third")
     assert (len(warehouse.rows("flights")), len(warehouse.rows("mine"))) == (9, 8)
+
+
+def test_a_disk_that_is_full_harms_nothing(tmp_path: Path) -> None:
+    """The load waits for room, the old table stays; once there is some, the same job loads it."""
+    warehouse = Warehouse(url=f"sqlite:///{tmp_path / 'warehouse.db'}")
+    with closing(warehouse.sink(run_id="first")) as sink:
+        load_full(sink, {"flights": numbered(8)})
+    large = {"flights": numbered(3_000, text="x" * 200)}
+    with closing(warehouse.sink(run_id="second")) as sink:
+
+        @event.listens_for(sink._engine, "connect")
+        def bound(raw: Any, _record: Any) -> None:
+            raw.execute("PRAGMA max_page_count = 60")
+
+        with pytest.raises(TransientError, match=r"is full: .* Make room"):
+            load_full(sink, large, job_id="second")
+    assert len(warehouse.rows("flights")) == 8
+    with closing(warehouse.sink(run_id="third")) as sink:
+        load_full(sink, large, job_id="second")
+    assert len(warehouse.rows("flights")) == 3_000
