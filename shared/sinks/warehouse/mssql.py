@@ -115,8 +115,9 @@ class MssqlDialect:
         _run(connection, ddl.create_table(self.table(table), columns))
 
     def add(self, connection: Connection, table: str, columns: Sequence[Column]) -> None:
-        """Add the columns by one statement."""
-        _run(connection, f"ALTER TABLE {self.table(table)} ADD {ddl.definitions(columns)}")
+        """Add column by column: Babelfish takes one a statement. None of them touches a row."""
+        for column in columns:
+            _run(connection, f"ALTER TABLE {self.table(table)} ADD {ddl.definitions([column])}")
 
     def may_become(self, connection: Connection, table: str, old: Column, new: Column) -> bool:
         """Look for rows that would be rounded, and for an index that stands in the way."""
