@@ -27,6 +27,10 @@ LONGEST_LOOK = 300.0
 """Seconds of waiting for an export that is only to tell which tables there are."""
 _RECENT = 24 * 3600
 """Seconds for which an export tells well enough which tables there are."""
+_STUCK = (
+    "Convex has not finished an export within a day: look at the backups of the deployment on the "
+    "Convex dashboard."
+)
 _STALE = 24 * 3600
 """Seconds after which a download nobody came back for is removed."""
 
@@ -71,9 +75,12 @@ class SnapshotSource:
     def tables(self) -> Sequence[Stream]:
         """Return the tables of the newest export, of a new one where that is older than a day.
 
-        Raises TransientError, with a time to wait, where one takes long to make.
+        Raises TransientError, with a time to wait, where one takes long to make, and PermanentError
+        where it takes more than a day.
         """
         newest = self._api.latest()
+        if newest is not None and newest.is_running and age_of(newest) > LONGEST_WAIT:
+            raise PermanentError(_STUCK)
         if newest is not None and _is_recent(newest):
             with suppress(GoneError):
                 return self._tables(newest.start_ts)
@@ -148,10 +155,7 @@ class SnapshotSource:
                 after = None
                 continue
             if waited > LONGEST_WAIT:
-                raise PermanentError(
-                    "Convex has not finished an export within a day: look at the backups of the "
-                    "deployment on the Convex dashboard."
-                )
+                raise PermanentError(_STUCK)
             self._sleep(pause)
             waited += pause
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -185,7 +189,12 @@ class SnapshotSource:
 
 def _is_recent(export: Export) -> bool:
     is_whole = export.state == "completed" and not export.component and export.start_ts
-    return bool(is_whole) and time.time() - int(export.start_ts) / 1e9 < _RECENT
+    return bool(is_whole) and age_of(export) < _RECENT
+
+
+def age_of(export: Export) -> float:
+    """Return the seconds since an export was begun, 0 for one that is only asked for."""
+    return time.time() - int(export.start_ts) / 1e9 if export.start_ts else 0.0
 
 
 def _fail(export: Export) -> NoReturn:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.convex import catalogue, listing
+from adapters.convex import catalogue, listing, snapshot_source
 from adapters.convex.snapshot_source import LONGEST_LOOK
 from local.sandbox.convex import system
 from shared.domain.fields import FieldType
 from shared.domain.providers import Stream
-from shared.errors import AuthError, TransientError
+from shared.errors import AuthError, PermanentError, TransientError
 from tests.convex_kit import Server
 
 COUNTS = {"cars": 7, "empty": 0, "wheels": 3, "shop/cars": 2, "shop/till/bills": 0}
@@ -116,6 +116,18 @@ def test_an_export_that_takes_long_is_come_back_for(silent: Server, work_dir: Pa
     assert LONGEST_LOOK < sum(silent.waits) < 2 * LONGEST_LOOK
     assert discover(silent, work_dir).keys() == COUNTS.keys()
     assert silent.answered("/export/request").count(200) == 1
+
+
+def test_an_export_that_never_ends_is_told(
+    silent: Server, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks come back for it for a day; then the person is sent to the dashboard."""
+    silent.fault("export_slow", polls=1_000)
+    with pytest.raises(TransientError):
+        discover(silent, work_dir)
+    monkeypatch.setattr(snapshot_source, "age_of", lambda _export: snapshot_source.LONGEST_WAIT + 1)
+    with pytest.raises(PermanentError, match="dashboard"):
+        discover(silent, work_dir)
 
 
 def test_a_large_table_is_not_counted(
