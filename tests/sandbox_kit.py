@@ -68,9 +68,12 @@ def _client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
 
 
 @contextmanager
-def running_sandbox(state_dir: Path, *, deals: int = 300, tasks: int = 3_000) -> Iterator[Running]:
+def running_sandbox(
+    state_dir: Path, *, deals: int = 300, tasks: int = 3_000, convex_zip: Path | None = None
+) -> Iterator[Running]:
     """Run a sandbox on free ports for the length of the block."""
-    sandbox = Sandbox(Options(state_dir=state_dir, deals=deals, tasks=tasks))
+    options = Options(state_dir=state_dir, deals=deals, tasks=tasks, convex_zip=convex_zip)
+    sandbox = Sandbox(options)
     ready = threading.Event()
     thread = threading.Thread(
         target=lambda: asyncio.run(sandbox.serve(ready.set)), name="sandbox", daemon=True

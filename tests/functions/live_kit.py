@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters import find_provider
+from local.sandbox.convex.sample import write_sample
 from tests.functions.kit import Client, HttpWorld
 from tests.sandbox_kit import Running, running_sandbox
 
@@ -78,7 +78,9 @@ class Live:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_sandbox(Path(tmp_path_factory.mktemp("sandbox")), deals=DEALS) as running:
+    folder = tmp_path_factory.mktemp("sandbox")
+    write_sample(folder / "few.zip", limit=50)
+    with running_sandbox(folder, deals=DEALS, convex_zip=folder / "few.zip") as running:
         yield running
 
 
