@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shared.domain.changes import Delete
 from shared.domain.checkpoints import Mode
+from shared.sinks.warehouse import mssql_ddl
+from shared.sinks.warehouse.types import CREATED, Column, ColumnType
 from tests.warehouse_kit import SCOPE, Warehouse, load_full, numbered, saved_checkpoint, upserts
 
 
@@ -50,6 +52,16 @@ def test_no_time_breaks_a_view(warehouse: Warehouse, created: float | None) -> N
     (row,) = warehouse.rows("flights_view")
     assert row["_creationTime"] == created
     assert (row["_creationTimeUtc"] is None) == (created is None or abs(created) > 1e299)
+
+
+def test_sql_server_is_asked_for_no_time_it_does_not_have() -> None:
+    """DATETIME2 has the years 1 to 9999: a cast of what lies beyond would end each query."""
+    columns = [Column(field=CREATED, name=CREATED, type=ColumnType.FLOAT)]
+    told = mssql_ddl.create_view("[v]", "[t]", columns, time_name="time")
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    first = int((datetime(1, 1, 1, tzinfo=UTC) - epoch).total_seconds())
+    last = int((datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - epoch).total_seconds())
+    assert f"CASE WHEN [_creationTime] BETWEEN {first * 1000} AND {last * 1000 + 999}" in told
 
 
 def test_a_view_follows_every_change_of_its_table(warehouse: Warehouse) -> None:
