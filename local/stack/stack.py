@@ -22,8 +22,9 @@ from local.stack.processes import ROOT, Service, StackError, undisturbed
 
 USUAL_PORT = 7071
 DASHBOARD_URL = "http://localhost:5173"
-SANDBOX_SECONDS = 120.0
-HOST_SECONDS = 60.0
+SANDBOX_SECONDS = 300.0
+HOST_SECONDS = 180.0
+"""What is not there by then will not come; one that dies is noticed at once."""
 _NO_AZURE = {
     "KEY_VAULT_URL": "",
     "AzureWebJobsStorage__queueServiceUri": "",
@@ -251,7 +252,7 @@ def mint_token(issuer: str, *, admin: bool = False) -> str:
         "email": f"{subject}@example.com",
         "roles": ["integrator.admin"] if admin else [],
     }
-    answer = httpx.post(f"{issuer}/dev/token", json=claims, timeout=10)
+    answer = httpx.post(f"{issuer}/dev/token", json=claims, timeout=60)
     answer.raise_for_status()
     return str(answer.json()["access_token"])
 
@@ -271,7 +272,7 @@ def fresh_state(parent: Path, prefix: str) -> Path:
 
 
 def _get_json(url: str) -> dict[str, Any]:
-    answer = httpx.get(url, timeout=10)
+    answer = httpx.get(url, timeout=60)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found

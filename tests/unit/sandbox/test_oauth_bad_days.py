@@ -108,8 +108,9 @@ def test_late_answer(sandbox: Running, strict: App) -> None:
     sandbox.fault("hubspot", "late_answer", count=1, seconds=20)
     fields = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     known = {"client_id": strict.client_id, "client_secret": strict.secret}
+    timeout = httpx.Timeout(PATIENCE, read=2)
     with pytest.raises(httpx.ReadTimeout):
-        strict.client.post(strict.token_url, data=fields | known, timeout=1)
+        strict.client.post(strict.token_url, data=fields | known, timeout=timeout)
     eventually(lambda: state(strict)["refreshes"] == 1, seconds=PATIENCE, what="the decision")
 
 
