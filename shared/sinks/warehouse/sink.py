@@ -41,7 +41,6 @@ from shared.sinks.warehouse.errors import (
 from shared.sinks.warehouse.held import Held
 from shared.sinks.warehouse.names import plain_prefix
 from shared.sinks.warehouse.ownership import Estate
-from shared.sinks.warehouse.reconciling import check_live
 from shared.sinks.warehouse.registry import Registry, Role
 from shared.sinks.warehouse.restore import checkpoints_of, find_restoration, restore, restored_by
 from shared.sinks.warehouse.state import ScopeStates, Tables, utc_now
@@ -204,14 +203,6 @@ class WarehouseSink:
                     saved=saved,
                     totals=totals,
                     rules=self._rules,
-                    written=written,
-                    now=self._now,
-                )
-                check_live(
-                    connection,
-                    self._estate,
-                    scope=scope,
-                    job_id=saved.job_id,
                     written=written,
                     now=self._now,
                 )

@@ -16,7 +16,7 @@ from shared.sinks.warehouse import names
 from shared.sinks.warehouse.drift import notes
 from shared.sinks.warehouse.errors import MismatchError, is_integrity_error
 from shared.sinks.warehouse.ownership import Estate
-from shared.sinks.warehouse.reconciling import check_table, note, noted
+from shared.sinks.warehouse.reconciling import check_live, check_table, note, noted
 from shared.sinks.warehouse.registry import OwnedTable, Role
 from shared.sinks.warehouse.room import Room
 from shared.sinks.warehouse.staged import repeated
@@ -54,7 +54,7 @@ def swap_in(
     written: Mapping[str, Sequence[str]],
     now: Callable[[], datetime],
 ) -> None:
-    """Replace every live table of which the scope has a staged one.
+    """Replace every live table of which the scope has a staged one, and compare the others.
 
     The old generation stays as `<table>__prev`; the one before it is dropped. Tables of streams
     that were not loaded stay. Raises MismatchError when the rows are not as many as the source
@@ -84,6 +84,7 @@ def swap_in(
         _replace(connection, estate, owned, job_id=saved.job_id, keeps=rules.keep_previous)
     if saved.mode is Mode.FULL:
         _forget_dropped(connection, estate, scope=scope, job_id=saved.job_id)
+    check_live(connection, estate, scope=scope, job_id=saved.job_id, written=written, now=now)
 
 
 def result_of(
