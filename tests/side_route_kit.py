@@ -26,11 +26,11 @@ from tests.warehouse_kit import Warehouse
 class AsideServer:
     """What stands beside the file: rows by table, and how the bulk route behaves.
 
-    `from_rows`: how many make a table worth a feed. `refuses`: the bulk route fails once that many
-    parts have come, as often as it is tried; statements, which come next, never do.
+    `fewest_rows`: how many make a table worth a feed. `refuses`: the bulk route fails once that
+    many parts have come, as often as it is tried; statements, which come next, never do.
     """
 
-    from_rows: int = 6
+    fewest_rows: int = 6
     refuses: int | None = None
     is_bulk: bool = True
     fed: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class AsideServer:
     ) -> bool:
         """Look at nothing but their number."""
         del connection, table, columns
-        return rows >= self.from_rows
+        return rows >= self.fewest_rows
 
     def insert(
         self, connection: Connection, table: str, columns: Sequence[Column], rows: Part

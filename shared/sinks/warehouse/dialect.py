@@ -20,10 +20,14 @@ class SideRoute(Protocol):
     A table's rows then have the number of their batch in BATCH_COLUMN, until `seal` takes it away.
     """
 
+    fewest_rows: int
+    """Below which no table is worth it."""
+
     def is_worth(
         self, connection: Connection, table: str, columns: Sequence[Column], *, rows: int
     ) -> bool:
-        """Whether a table that gets at least so many rows is worth a connection.
+        """Whether a table that gets at least so many rows, `fewest_rows` or more, is worth a
+        connection.
 
         The first such one is what a bulk route is tried out with; it is committed, and stays as it
         was.

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.domain.reconciliation import TableCheck
-from shared.errors import DestinationError, PermanentError, SyncError, TransientError
+from shared.errors import (
+    DestinationError,
+    PermanentError,
+    ReadAgainError,
+    SyncError,
+    TransientError,
+)
 from shared.sinks.warehouse.refusals import MISSING, NO_ROOM, refusal_of
 
 _SQLITE_PASSING = {
@@ -41,8 +47,10 @@ class MismatchError(Exception):
 def translated(error: BaseException) -> SyncError:
     """Return the SyncError a driver's error amounts to; its text has neither SQL nor values bound.
 
-    `error` is a DBAPI error, or SQLAlchemy's wrapping of one.
+    `error` is a DBAPI error, SQLAlchemy's wrapping of one, or a BulkRefusedError.
     """
+    if isinstance(error, BulkRefusedError):
+        return ReadAgainError(f"A bulk copy into the warehouse failed: {error}.")
     cause: Any = getattr(error, "orig", None) or error
     whole = " ".join(str(cause).split())
     text = whole[:_LONGEST]

@@ -83,6 +83,10 @@ class Feeds:
         """Whether anything was put that is not known to be stored yet."""
         return bool(self._feeds)
 
+    def has(self, table: str) -> bool:
+        """Whether the table's next part goes by a feed that is there already."""
+        return table in self._feeds
+
     def put(self, table: str, part: Part, send: Send) -> None:
         """Send a part on its way, after those of its table before it; wait while too many are.
 

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 SLOWEST_CALL: Final = 10.0
 """Seconds for a call with one row, log-in included, beyond which something is wrong."""
+LONGEST_COPY: Final = 1_200
+"""Seconds after which a copy hangs: feeds end far sooner unless their source is slow."""
 PACKET: Final = 8_000
 """Bytes. Left to itself the driver dies of servers that would have 4,096 (mssql-python 1.16.0)."""
 _PART = re.compile(r"\s*([^=;]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)\s*(?:;|$)")
@@ -81,7 +83,7 @@ class BulkRoute:
                 result = connection.cursor().bulkcopy(
                     table,
                     rows,
-                    timeout=0,
+                    timeout=LONGEST_COPY,
                     column_mappings=list(names),
                     keep_nulls=True,
                 )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from shared.sinks.warehouse.errors import BulkRefusedError
 from shared.sinks.warehouse.feeds import Part, Send
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from shared.sinks.warehouse.mssql import MssqlDialect
     from shared.sinks.warehouse.mssql_bulk import BulkRoute
 
-FEWEST_ROWS: Final = 2_000
-"""Below which a table is no feed's."""
-
 
 class MssqlFeeds:
     """See `SideRoute`."""
 
+    fewest_rows = 2_000
     engine: Engine
 
     def __init__(
@@ -45,8 +43,6 @@ class MssqlFeeds:
         self, connection: Connection, table: str, columns: Sequence[Column], *, rows: int
     ) -> bool:
         """Bulk copy is, once statements would take longer for the rows than it takes to begin."""
-        if rows < FEWEST_ROWS:
-            return False
         bulk = self.bulk
         if bulk is not None and bulk.is_chosen is None:
             bulk.try_with(connection, self._dialect.table(table), columns)
@@ -66,7 +62,7 @@ class MssqlFeeds:
     @property
     def _speed(self) -> float:
         """Rows a second that go by statements: as measured, or a guess before."""
-        if self._rows < FEWEST_ROWS or not self._seconds:
+        if self._rows < self.fewest_rows or not self._seconds:
             return self._dialect.rows.speed
         return self._rows / self._seconds
 

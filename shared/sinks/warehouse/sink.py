@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import cast
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.domain.changes import Change
 from shared.domain.checkpoints import SavedCheckpoint, Stage
 from shared.domain.selections import DriftPolicy
-from shared.errors import ReadAgainError, SyncError
+from shared.errors import SyncError
 from shared.ports.sink import FinishResult, RestoreResult, WriteResult
 from shared.sinks.warehouse.access.address import tell_at_connect
 from shared.sinks.warehouse.engines import driver_text, open_engine
@@ -233,9 +234,7 @@ class WarehouseSink:
         return result
 
     def close(self) -> None:
-        """Make count what waits for rows on their way, roll back what was not committed, and
-        release the connections.
-        """
+        """Count what waits for its rows, roll back what was not committed, release connections."""
         if self._held is not None and self._held.is_whole:
             try:
                 with self._transaction() as connection:
@@ -264,12 +263,9 @@ class WarehouseSink:
             self._reset()
             self._void(scope)
             raise
-        except (SQLAlchemyError, self._driver_error) as error:
+        except (SQLAlchemyError, self._driver_error, BulkRefusedError) as error:
             self._reset()
             raise translated(error) from None
-        except BulkRefusedError as error:
-            self._reset()
-            raise ReadAgainError(f"A bulk copy into the warehouse failed: {error}.") from None
         except BaseException:
             self._reset()
             raise
@@ -277,8 +273,7 @@ class WarehouseSink:
     @property
     def _driver_error(self) -> type[Exception]:
         """The driver's base class: bulk inserts go past SQLAlchemy."""
-        error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
-        return error
+        return cast("type[Exception]", self._engine.dialect.loaded_dbapi.Error)
 
     def _writer(self, scope: str) -> TableWriter:
         writer = self._writers.get(scope)

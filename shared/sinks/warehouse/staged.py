@@ -55,6 +55,10 @@ class StagedRows:
         if route is None:
             raise RuntimeError("Rows of this database have no batches.")
         if self._is_fed(connection, target, route):
+            if not self._feeds.has(table):
+                # The driver logs in and looks at the table holding Python's lock: were our own
+                # transaction in its way, nobody could end it.
+                self._commit(connection)
             send = route.sender(table, columns)
             self._feeds.put(table, rows, lambda parts: _explained(send, parts, stream))
         else:
@@ -88,15 +92,11 @@ class StagedRows:
 
     def _is_fed(self, connection: Connection, target: Target, route: SideRoute) -> bool:
         """Decide anew until it is: a table is not known to be large before it is."""
-        if not target.is_fed:
+        if not target.is_fed and target.brought >= route.fewest_rows:
+            self._commit(connection)  # a trial would wait for the locks of our transaction
             owned, rows = target.owned, target.brought
             columns = [*owned.columns, BATCH_COLUMN]
-            # A feed waits for the locks of our transaction, and so does a trial.
-            self._commit(connection)
-            table = owned.table_name
-            target.is_fed = route.is_worth(connection, table, columns, rows=rows)
-            if target.is_fed:
-                self._commit(connection)
+            target.is_fed = route.is_worth(connection, owned.table_name, columns, rows=rows)
         return target.is_fed
 
 

@@ -160,9 +160,8 @@ def test_every_value_comes_through_either_route(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_offered: bool
 ) -> None:
     """Text of any kind, the ends of 64 bits, bytes and nested values, and the same hashes."""
-    monkeypatch.setattr("shared.sinks.warehouse.mssql_feeds.FEWEST_ROWS", 1)
-    monkeypatch.setattr("shared.sinks.warehouse.mssql_rows.JsonRows.speed", 0)
-    monkeypatch.setattr("shared.sinks.warehouse.mssql_rows.ParameterRows.speed", 0)
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_feeds.MssqlFeeds.fewest_rows", 1)
+    monkeypatch.setattr("shared.sinks.warehouse.mssql_feeds.MssqlFeeds._speed", 0)
     if not is_offered:
         monkeypatch.setattr(BulkRoute, "copy", _refuse)
     odd = {

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from shared.domain.checkpoints import Checkpoint, Stage
-from shared.sinks.warehouse import mssql_feeds
 from shared.sinks.warehouse.errors import BulkRefusedError
 from shared.sinks.warehouse.feeds import Part
 from shared.sinks.warehouse.mssql import MssqlDialect
 from shared.sinks.warehouse.mssql_bulk import BulkRoute
-from shared.sinks.warehouse.mssql_feeds import FEWEST_ROWS, MssqlFeeds
+from shared.sinks.warehouse.mssql_feeds import MssqlFeeds
 from shared.sinks.warehouse.types import BATCH_COLUMN
 from tests.warehouse_kit import SCOPE, Warehouse, numbered, saved_checkpoint, upserts
 
@@ -54,23 +53,12 @@ def _is_worth(dialect: MssqlDialect, rows: int) -> bool:
     return dialect.aside.is_worth(nobody, "t", _COLUMNS, rows=rows)
 
 
-def test_a_small_table_asks_nobody() -> None:
-    """Below FEWEST_ROWS there is no trial, so small warehouses never load the driver."""
-    bulk = _Bulk()
-    assert not _is_worth(_dialect(bulk), FEWEST_ROWS - 1)
-    assert bulk.trials == 0
-
-
 def test_bulk_copy_pays_once_statements_would_take_longer_than_it_takes_to_begin() -> None:
     """As many rows as statements store in that time; the trial is made once."""
     bulk = _Bulk(opening=1.0)
     dialect = _dialect(bulk)
     speed = dialect.rows.speed
-    assert [_is_worth(dialect, rows) for rows in (FEWEST_ROWS, speed - 1, speed)] == [
-        False,
-        False,
-        True,
-    ]
+    assert [_is_worth(dialect, rows) for rows in (speed - 1, speed)] == [False, True]
     assert bulk.trials == 1
 
 
@@ -90,7 +78,7 @@ def test_what_statements_take_is_measured(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("bulk", [None, _Bulk(is_right=False)], ids=["none", "refused"])
 def test_statements_go_by_connections_of_their_own_too(bulk: _Bulk | None) -> None:
     """Without bulk copy, large tables are still filled beside the transaction."""
-    assert _is_worth(_dialect(bulk), FEWEST_ROWS)
+    assert _is_worth(_dialect(bulk), MssqlFeeds.fewest_rows)
 
 
 def _parts() -> Iterator[Part]:
@@ -120,8 +108,8 @@ def test_a_killed_load_goes_on_upon_a_server(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
     """Large tables go beside the transaction there; what no checkpoint counts comes again once."""
-    monkeypatch.setattr(mssql_feeds, "FEWEST_ROWS", 300)
-    monkeypatch.setattr("shared.sinks.warehouse.mssql_rows.JsonRows.speed", 300)
+    monkeypatch.setattr(MssqlFeeds, "fewest_rows", 300)
+    monkeypatch.setattr(MssqlFeeds, "_speed", 0)
     if route == "statements":
         monkeypatch.setattr(BulkRoute, "copy", _refuse)
     pages = [numbered(200, start=200 * n, **{f"field_{n}": n * 1.5}) for n in range(6)]
