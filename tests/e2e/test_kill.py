@@ -47,8 +47,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture
 def slow(world: World) -> Iterator[None]:
     """Make a sync take some seconds, most of them spent where a crash could hurt."""
-    world.fault("hubspot", "slow", path="/deals", seconds=0.04)
-    world.fault("linkhub", "slow", path="/batch", seconds=0.2)
+    world.fault("hubspot", "slow", path="/deals", seconds=0.1)
+    world.fault("linkhub", "slow", path="/batch", seconds=0.5)
     world.fault("convex", "slow", path="/api/export/zip", seconds=1)
     yield
     world.sandbox.delete("/_faults").raise_for_status()
