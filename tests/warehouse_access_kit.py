@@ -159,9 +159,11 @@ def listening(talk: Talk) -> Iterator[int]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield server.getsockname()[1]
-        ends.set()
-        thread.join(60)
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ends.set()
+            thread.join(60)
 
 
 def packet(payload: bytes, *, kind: int = 0x04, status: int = 1) -> bytes:
