@@ -9,7 +9,7 @@ from shared.domain.checkpoints import SavedCheckpoint
 
 LONGEST: Final = 30.0
 """Seconds for which checkpoints wait: what a crash repeats."""
-MOST: Final = 100
+MOST: Final = 200
 """How many wait, one a page: what one transaction of a server may hold."""
 
 

@@ -85,7 +85,7 @@ class JsonRows:
 class ParameterRows:
     """A parameter for every value. NULL is said in words: a parameter of it would have no type."""
 
-    speed = 2_000
+    speed = 500
 
     def insertions(
         self,
