@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    CursorResult,
-    Executable,
-    RowMapping,
-    UpdateBase,
-    null,
-)
+from sqlalchemy import Connection, CursorResult, Executable, RowMapping, UpdateBase
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.sql.visitors import replacement_traverse
 
 from shared.store.faults import translated
 
@@ -80,11 +71,8 @@ class SqlSession:
     def _execute(
         self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
-        if isinstance(statement, UpdateBase):
-            if self.read_only:
-                raise RuntimeError(_READ_ONLY)
-            if rows is None and self.dialect == "mssql":
-                statement = _with_nulls_in_words(statement)
+        if self.read_only and isinstance(statement, UpdateBase):
+            raise RuntimeError(_READ_ONLY)
         return self._connection.execute(statement, rows)
 
     @contextmanager
@@ -94,17 +82,3 @@ class SqlSession:
         except SQLAlchemyError as error:
             self._broken = True
             raise translated(error) from error
-
-
-def _with_nulls_in_words(statement: UpdateBase) -> UpdateBase:
-    """Return the statement with NULL where it has a parameter of None.
-
-    Such a parameter has no type: pyodbc would ask the server for it before every execution, and
-    where that fails, Babelfish rolls the whole transaction back without a word.
-    """
-
-    def replace(element: Any, **_options: Any) -> Any:
-        is_none = isinstance(element, BindParameter) and element.value is None
-        return null() if is_none and not element.required else None
-
-    return cast("UpdateBase", replacement_traverse(statement, {}, replace))

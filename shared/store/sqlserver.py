@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, BindParameter, Engine, UpdateBase, create_engine, event, null
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from shared.errors import PermanentError
 
@@ -73,6 +74,7 @@ def sqlserver_engine(
     # Without row counts the driver says -1: Alembic must not take that for a lost revision.
     engine.dialect.supports_sane_rowcount = False
     event.listen(engine, "connect", _prepare)
+    say_null_in_words(engine)
     if access_token is not None:
         _sign_in_with(engine, access_token)
     return engine
@@ -105,6 +107,27 @@ def for_free_tds(url: URL) -> URL:
     if url.port is not None:
         told.setdefault("port", str(url.port))
     return url.update_query_dict(told)
+
+
+def say_null_in_words(engine: Engine) -> None:
+    """Make every single statement of the engine that writes say NULL where it has None to bind.
+
+    Such a parameter has no type: pyodbc would ask the server for it before every execution, and
+    where that fails, Babelfish rolls the whole transaction back without a word.
+    """
+
+    def replace(element: Any, **_options: Any) -> Any:
+        is_none = isinstance(element, BindParameter) and element.value is None
+        return null() if is_none and not element.required else None
+
+    def before_execute(
+        _connection: Any, statement: Any, many: Any, values: Any, _options: Any
+    ) -> tuple[Any, Any, Any]:
+        if isinstance(statement, UpdateBase) and not many and not values:
+            statement = replacement_traverse(statement, {}, replace)
+        return statement, many, values
+
+    event.listen(engine, "before_execute", before_execute, retval=True)
 
 
 def token_attribute(token: str) -> bytes:

@@ -75,7 +75,10 @@ class MssqlDialect:
         """Set every new session's options."""
         from sqlalchemy import event
 
+        from shared.store.sqlserver import say_null_in_words
+
         self.aside.engine = engine
+        say_null_in_words(engine)
 
         @event.listens_for(engine, "connect")
         def connected(raw: Any, _record: Any) -> None:
