@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.ids import new_id
 from shared.domain.profiles import Caller, Profile
@@ -49,8 +50,18 @@ def save_profile(
             f"{time_zone!r} is not an IANA time zone such as Europe/Rome.",
             errors=[("timeZone", "not an IANA time zone")],
         )
-    moment = now()
     values = {"name": name, "email": email, "locale": locale, "time_zone": time_zone}
+    try:
+        return _store(caller, values, open_uow=open_uow, now=now)
+    except ConflictError:
+        # Another request of the same newcomer was first: SQL Server lets both find none and add
+        # one, where SQLite lets writers take turns. The second look finds the other's.
+        return _store(caller, values, open_uow=open_uow, now=now)
+
+
+def _store(caller: Caller, values: Mapping[str, Any], *, open_uow: OpenUow, now: Now) -> Profile:
+    """Make or change the profile; raise ConflictError where another was made meanwhile."""
+    moment = now()
     with open_uow() as uow:
         old = uow.profiles.find_by_subject(caller.issuer, caller.subject)
         if old is None:
@@ -64,9 +75,7 @@ def save_profile(
             )
             uow.profiles.add(profile)
         else:
-            profile = replace(
-                old, name=name, email=email, locale=locale, time_zone=time_zone, updated_at=moment
-            )
+            profile = replace(old, updated_at=moment, **values)
             uow.profiles.save(profile)
         record_act(
             uow,
