@@ -153,3 +153,5 @@ def test_things_made_used_and_deleted(stack: Stack, token: str, ids: dict[str, s
     assert world.failures == []
     assert world.asked["POST /api/v1/instances 201"] >= CHAINS // 10
     assert world.asked.total() >= 3 * CHAINS
+    unavailable = sum(n for what, n in world.asked.items() if what.endswith(" 503"))
+    assert unavailable <= world.asked.total() // 10, world.asked
