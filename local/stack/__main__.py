@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,8 @@ from local.azurite import AzuriteError
 from local.stack.client import ApiError
 from local.stack.demo import run_demo
 from local.stack.processes import ROOT, StackError
-from local.stack.stack import Stack, StackOptions, free_port, mint_token
+from local.stack.servers import sql_server_url, warehouse_of
+from local.stack.stack import Stack, StackOptions, free_port, fresh_state, mint_token
 from shared.backends.file_lock import exclusive
 from shared.errors import TransientError
 
@@ -41,6 +42,18 @@ def main() -> int:
             metavar="FILE",
             help="a snapshot ZIP of your own behind the Convex emulator",
         )
+        command.add_argument(
+            "--database",
+            type=sql_server_url,
+            metavar="URL",
+            help="the app's own database on a SQL Server, mssql+pyodbc://login:password@host/name",
+        )
+    demo.add_argument(
+        "--warehouse",
+        type=warehouse_of,
+        metavar="URL",
+        help="a SQL Server database for the tables, mssql+pyodbc://… likewise, ?schema=linkhub",
+    )
     token = commands.add_parser("token")
     token.add_argument("--admin", action="store_true", help="with the admin role")
     for command in (demo, up, token):
@@ -58,10 +71,19 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         if args.command == "demo":
-            return run_demo(folder, as_json=args.json, keep=args.keep, convex_zip=args.convex_zip)
+            return run_demo(
+                StackOptions(
+                    state=fresh_state(folder, "demo"),
+                    convex_zip=args.convex_zip,
+                    settings=_settings(args),
+                ),
+                as_json=args.json,
+                keep=args.keep,
+                warehouse=args.warehouse,
+            )
         if args.command == "up":
             with _only_one(folder):
-                return run_up(folder, args.convex_zip)
+                return run_up(folder, args.convex_zip, _settings(args))
         return print_token(folder, admin=args.admin)
     except (AzuriteError, StackError, ApiError) as error:
         print(error, file=sys.stderr)
@@ -71,7 +93,7 @@ def main() -> int:
         return 130
 
 
-def run_up(folder: Path, convex_zip: Path | None) -> int:
+def run_up(folder: Path, convex_zip: Path | None, settings: Mapping[str, str]) -> int:
     """Keep the stack running until Ctrl-C or SIGTERM; `stack.json` in `folder` tells where it is.
 
     The file is there, whole, exactly while the stack answers.
@@ -85,6 +107,7 @@ def run_up(folder: Path, convex_zip: Path | None) -> int:
         convex_port=free_port(7073),
         mailbox_port=free_port(7074),
         convex_zip=convex_zip,
+        settings=settings,
     )
     print("Starting …", file=sys.stderr, flush=True)
     try:
@@ -149,6 +172,11 @@ A caller's token, good for an hour (another: python3 dev.py token [--admin]):
 
 Try:  curl -H "Authorization: Bearer $(python3 dev.py token)" {stack.api}/v1/providers
 """
+
+
+def _settings(args: argparse.Namespace) -> Mapping[str, str]:
+    """Return the settings that lead to the app's database, where one is named."""
+    return {} if args.database is None else {"DATABASE_URL": args.database}
 
 
 def _existing_file(text: str) -> Path:

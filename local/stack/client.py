@@ -44,13 +44,18 @@ class ApiClient:
         return answer.json() if answer.content else None
 
     def connect(
-        self, provider: str, *, api_key: str, options: dict[str, str] | None = None
+        self,
+        provider: str,
+        *,
+        api_key: str,
+        options: dict[str, str] | None = None,
+        destination: str = "",
     ) -> dict[str, Any]:
         """Make an instance and walk the wizard by key up to its last step; return the instance."""
         instance_id = self.call("POST", "instances", {"provider": provider})["id"]
         body = {"apiKey": api_key, "options": options or {}}
         self.call("PUT", f"instances/{instance_id}/connection", body)
-        return self.set_up(instance_id)
+        return self.set_up(instance_id, destination=destination)
 
     def sign_in(self, provider: str) -> dict[str, Any]:
         """Make an instance, sign in at the sandbox as a person does, and walk on; return it.
@@ -70,10 +75,11 @@ class ApiClient:
         self.call("POST", "oauth/complete", handed)
         return self.set_up(instance_id)
 
-    def set_up(self, instance_id: str) -> dict[str, Any]:
+    def set_up(self, instance_id: str, *, destination: str = "") -> dict[str, Any]:
         """Confirm what the provider suggests (or all tables) and sync by hand; return the instance.
 
-        For an instance that is connected, in whatever way.
+        For an instance that is connected, in whatever way. `destination` is the id of a warehouse;
+        without one it is the app's own, or LinkHub.
         """
         path = f"instances/{instance_id}"
         rules = self.call("GET", f"{path}/mappings")["mappings"]
@@ -81,7 +87,7 @@ class ApiClient:
             self.call("PUT", f"{path}/mappings", {"mappings": rules})
         else:
             self.call("PUT", f"{path}/tables", {"tables": []})
-        config = {"direction": "import", "frequency": "manual"}
+        config = {"direction": "import", "frequency": "manual", "destination": destination}
         found: dict[str, Any] = self.call("PUT", f"{path}/sync-config", config)["instance"]
         return found
 

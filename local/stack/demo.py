@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from local.stack.client import ApiClient
-from local.stack.stack import Stack, StackOptions, fresh_state
+from local.stack.stack import Stack, StackOptions
 
 JOB_SECONDS = 900.0
 
@@ -45,14 +45,24 @@ class DemoJob:
         }
 
 
-def run_demo(folder: Path, *, as_json: bool, keep: bool, convex_zip: Path | None) -> int:
-    """Run the demo on a fresh state in `folder`; return the exit status: 0 if all succeeded."""
-    state = fresh_state(folder, "demo")
+def run_demo(
+    options: StackOptions,
+    *,
+    as_json: bool,
+    keep: bool,
+    warehouse: Mapping[str, Any] | None = None,
+) -> int:
+    """Run the demo on a fresh state; return the exit status: 0 if all succeeded.
+
+    The state's folder is removed unless `keep`. `warehouse` is the body that saves a warehouse for
+    the tables; without one they go to a SQLite file.
+    """
+    state = options.state
     _say("Starting Azurite, the sandbox and the functions host …")
     try:
-        with Stack(StackOptions(state=state, convex_zip=convex_zip)) as stack:
+        with Stack(options) as stack:
             _say(f"The API answers at {stack.api}")
-            jobs = sync_both(stack)
+            jobs = sync_both(stack, warehouse)
     finally:
         if not keep:
             shutil.rmtree(state, ignore_errors=True)
@@ -69,7 +79,7 @@ def run_demo(folder: Path, *, as_json: bool, keep: bool, convex_zip: Path | None
     return 0 if ok else 1
 
 
-def sync_both(stack: Stack) -> list[DemoJob]:
+def sync_both(stack: Stack, warehouse: Mapping[str, Any] | None = None) -> list[DemoJob]:
     """Make a profile, walk the wizard for two instances, activate both and wait for their jobs.
 
     HubSpot is signed in at, consent page included; Convex is connected by its key.
@@ -78,14 +88,24 @@ def sync_both(stack: Stack) -> list[DemoJob]:
     with ApiClient(stack.api, stack.token()) as api:
         api.call("PUT", "me", {"name": "Ada's company", "timeZone": "Europe/Rome"})
         hubspot = api.sign_in("hubspot")
+        destination, tables = "", str(stack.state / "warehouse.db")
+        if warehouse is not None:
+            destination = api.call("POST", "warehouses", warehouse)["id"]
+            tables = "{host}:{port} {database}.{schema}".format_map(warehouse)
         convex = api.connect(
             "convex",
             api_key=directory["convex"]["deployKey"],
             options={"deploymentUrl": directory["convex"]["url"]},
+            destination=destination,
         )
         started = [
-            ("hubspot", "linkhub", api.start(hubspot["id"]), "sandbox/linkhub.db"),
-            ("convex", "warehouse", api.start(convex["id"]), "warehouse.db"),
+            (
+                "hubspot",
+                "linkhub",
+                api.start(hubspot["id"]),
+                str(stack.state / "sandbox/linkhub.db"),
+            ),
+            ("convex", "warehouse", api.start(convex["id"]), tables),
         ]
         _say("Both syncs are queued; waiting for the queue-triggered functions …")
         return [
@@ -93,7 +113,7 @@ def sync_both(stack: Stack) -> list[DemoJob]:
                 provider=provider,
                 sink=sink,
                 job=api.wait(job["id"], seconds=JOB_SECONDS, meanwhile=stack.check),
-                place=str(stack.state / place),
+                place=place,
             )
             for provider, sink, job, place in started
         ]
