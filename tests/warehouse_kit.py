@@ -56,6 +56,13 @@ class Warehouse:
                 connection.commit()
             yield connection
 
+    def is_babelfish(self) -> bool:
+        if not self.url.startswith("mssql"):
+            return False
+        with self.connection() as connection:
+            found = connection.exec_driver_sql("SELECT CAST(SERVERPROPERTY('Babelfish') AS INT)")
+            return bool(found.scalar())
+
     def quoted(self, table: str) -> str:
         if not self.url.startswith("mssql"):
             return sqlite.quote(table)

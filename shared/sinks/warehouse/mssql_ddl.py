@@ -44,8 +44,14 @@ _FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
 
 
 def quote(name: str) -> str:
-    """Return an identifier that means `name` and nothing else."""
-    return "[" + name.replace("]", "]]") + "]"
+    """Return an identifier that means `name` and nothing else.
+
+    One with a bracket is put in quotes, which every ODBC session takes for an identifier's:
+    Babelfish does not know a bracket that is doubled.
+    """
+    if "]" in name:
+        return '"' + name.replace('"', '""') + '"'
+    return f"[{name}]"
 
 
 def sql_type(column: Column) -> str:

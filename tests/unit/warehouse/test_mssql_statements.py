@@ -161,7 +161,7 @@ def test_a_column_changes_only_where_nothing_is_lost() -> None:
 def test_columns_grow_by_statements_every_server_takes() -> None:
     """ALTER COLUMN names the type and nothing else; a text has its length or MAX."""
     grown = mssql_ddl.alter_column("[t]", replace(_SHORT, name="a]b"))
-    assert grown == "ALTER TABLE [t] ALTER COLUMN [a]]b] NVARCHAR(100)"
+    assert grown == 'ALTER TABLE [t] ALTER COLUMN "a]b" NVARCHAR(100)'
     assert mssql_ddl.sql_type(replace(_SHORT, length=0)) == "NVARCHAR(MAX)"
     assert mssql_ddl.definitions([_SHORT, _COUNT]).endswith(
         "NVARCHAR(100) NULL, [count] BIGINT NULL"
