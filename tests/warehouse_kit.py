@@ -71,7 +71,7 @@ class Warehouse:
     def renaming(self, table: str, new: str) -> str:
         """Return the statement by which a person renames a table."""
         if self.url.startswith("mssql"):
-            return f"EXEC sp_rename '{self.schema}.{table}', '{new}'"
+            return f"EXEC sp_rename '{self.schema}.{table}', '{new}', 'OBJECT'"
         return f"ALTER TABLE {self.quoted(table)} RENAME TO {self.quoted(new)}"
 
     def execute(self, *statements: str) -> None:
