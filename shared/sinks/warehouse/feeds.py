@@ -87,17 +87,22 @@ class Feeds:
         """Whether the table's next part goes by a feed that is there already."""
         return table in self._feeds
 
-    def put(self, table: str, part: Part, send: Send) -> None:
+    def begin(self, table: str, send: Send) -> None:
+        """Begin the feed of a table that has none.
+
+        Where it is one too many, the one that got nothing for the longest time ends first. Raise
+        what that one died of.
+        """
+        while len(self._feeds) >= TABLES:
+            self.drain(next(iter(self._feeds)))
+        self._feeds[table] = _Feed(send, self._changed)
+
+    def put(self, table: str, part: Part) -> None:
         """Send a part on its way, after those of its table before it; wait while too many are.
 
-        The table's first one begins a feed with `send`; where that is one too many, the one that
-        got nothing for the longest time ends first. Raise what any feed died of.
+        Raise what any feed died of.
         """
-        feed = self._feeds.pop(table, None)
-        if feed is None:
-            while len(self._feeds) >= TABLES:
-                self.drain(next(iter(self._feeds)))
-            feed = _Feed(send, self._changed)
+        feed = self._feeds.pop(table)
         self._feeds[table] = feed  # as the last one: they stand in the order of their latest parts
         with self._changed:
             self._changed.wait_for(lambda: self._total() < PARTS or self._error() is not None)

@@ -160,6 +160,8 @@ class WarehouseSink:
             connection.commit()  # no row that counts: others may look at the scope meanwhile
 
     def _settle(self, connection: Connection, scope: str, saved: SavedCheckpoint) -> None:
+        if scope in self._writers:
+            self._writers[scope].drain(connection)  # which ends transactions: before the checkpoint
         self._states.save(connection, scope, saved)
         self._writer(scope).flush(connection)
         connection.commit()

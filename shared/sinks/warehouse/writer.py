@@ -104,15 +104,16 @@ class TableWriter:
         """Whether rows are on their way that no checkpoint may count yet."""
         return self._staged.is_busy
 
+    def drain(self, connection: Connection) -> None:
+        """Wait until everything that is on its way is stored."""
+        self._staged.drain(connection)
+
     def abandon(self) -> None:
         """Stop what is on its way."""
         self._staged.abandon()
 
     def flush(self, connection: Connection) -> None:
-        """Wait for what is on its way, create the tables that got no row, and bring the registry up
-        to date.
-        """
-        self._staged.drain()
+        """Create the tables that got no row, and bring the registry up to date."""
         for target in self._targets.values():
             owned = target.owned
             owned.batch = target.batch
@@ -133,7 +134,7 @@ class TableWriter:
         staged = self._estate.registry.find(connection, stream, Role.STAGING)
         if staged is not None:
             if stream in self._targets:
-                self._staged.drain(self._targets[stream])
+                self._staged.drain(connection, self._targets[stream])
             self._estate.drop(connection, staged)
         self._targets[stream] = self._staging(connection, stream, repeats=change.repeats)
 
@@ -150,7 +151,7 @@ class TableWriter:
         gone = [key for key, change in latest.items() if change.__class__ is Delete]
         if gone and target.exists:
             table = target.owned.table_name
-            self._staged.drain(target)
+            self._staged.drain(connection, target)
             target.count(-1, self._estate.dialect.delete(connection, table, gone))
         left = {key: change[2] for key, change in latest.items() if isinstance(change, Upsert)}
         result = self._insert(connection, stream, target, [*left], [*left.values()])
@@ -252,7 +253,8 @@ class TableWriter:
         is_new = not former if owned.role is Role.STAGING else not exists
 
         def may_become(old: Column, new: Column) -> bool:
-            self._staged.drain(target)
+            if old.type is not new.type:
+                self._staged.drain(connection, target)
             return estate.dialect.may_become(connection, owned.table_name, old, new)
 
         shape = Shape(
@@ -284,7 +286,7 @@ class TableWriter:
         is_live = owned.role is Role.LIVE
         is_new = not target.exists
         if target.batch and (added or widened):
-            self._staged.drain(target)
+            self._staged.make_way(connection, target, widened)
         if not target.exists:
             target.batch = int(self._is_batched(target))
             numbers = [BATCH_COLUMN] if target.batch else []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.sinks.warehouse.feeds import PARTS, TABLES, AbandonedError, Feeds, Part
+from shared.sinks.warehouse.feeds import PARTS, TABLES, AbandonedError, Feeds, Part, Send
 
 
 class _Server:
@@ -36,6 +36,12 @@ def _part(*numbers: int) -> Part:
     return [(number,) for number in numbers]
 
 
+def _put(feeds: Feeds, table: str, part: Part, send: Send) -> None:
+    if not feeds.has(table):
+        feeds.begin(table, send)
+    feeds.put(table, part)
+
+
 def _threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "feed"]
 
@@ -45,7 +51,7 @@ def test_rows_of_each_table_arrive_in_order() -> None:
     server, feeds = _Server(), Feeds()
     for number in range(20):
         table = f"t{number % TABLES}"
-        feeds.put(table, _part(number, number + 100), server.sender(table))
+        _put(feeds, table, _part(number, number + 100), server.sender(table))
     feeds.drain()
     assert not feeds.is_busy
     for table, rows in server.rows.items():
@@ -58,12 +64,12 @@ def test_rows_of_each_table_arrive_in_order() -> None:
 def test_one_table_is_drained_while_others_go_on() -> None:
     """What a table has got is stored then; a further part begins a feed anew."""
     server, feeds = _Server(), Feeds()
-    feeds.put("a", _part(1), server.sender("a"))
-    feeds.put("b", _part(2), server.sender("b"))
+    _put(feeds, "a", _part(1), server.sender("a"))
+    _put(feeds, "b", _part(2), server.sender("b"))
     feeds.drain("a")
     assert server.rows["a"] == [(1,)]
     assert server.ended == ["a"]
-    feeds.put("a", _part(3), server.sender("a"))
+    _put(feeds, "a", _part(3), server.sender("a"))
     feeds.drain()
     assert server.rows == {"a": [(1,), (3,)], "b": [(2,)]}
     assert sorted(server.ended) == ["a", "a", "b"]
@@ -74,8 +80,8 @@ def test_no_more_tables_at_once_than_the_budget_has() -> None:
     server, feeds = _Server(), Feeds()
     names = [f"t{number}" for number in range(TABLES)]
     for name in [*names, names[0]]:
-        feeds.put(name, _part(1), server.sender(name))
-    feeds.put("one more", _part(1), server.sender("one more"))
+        _put(feeds, name, _part(1), server.sender(name))
+    _put(feeds, "one more", _part(1), server.sender("one more"))
     assert server.ended == [names[1]]
     assert len(_threads()) == TABLES
     feeds.drain()
@@ -86,11 +92,11 @@ def test_no_more_parts_on_their_way_than_the_budget_has() -> None:
     server, feeds = _Server(), Feeds()
     server.is_open.clear()
     for number in range(PARTS):
-        feeds.put("a", _part(number), server.sender("a"))
+        _put(feeds, "a", _part(number), server.sender("a"))
     is_put = threading.Event()
 
     def put_one_more() -> None:
-        feeds.put("b", _part(PARTS), server.sender("b"))
+        _put(feeds, "b", _part(PARTS), server.sender("b"))
         is_put.set()
 
     other = threading.Thread(target=put_one_more)
@@ -119,7 +125,7 @@ def test_what_a_feed_dies_of_reaches_the_writer() -> None:
 
     def put_many() -> None:
         for number in range(PARTS + 2):
-            feeds.put("a", _part(number), _dies)
+            _put(feeds, "a", _part(number), _dies)
 
     with pytest.raises(_GoneError, match="connection lost"):
         put_many()
@@ -142,7 +148,7 @@ def test_what_is_abandoned_ends_at_once() -> None:
             raise
 
     feeds = Feeds()
-    feeds.put("a", _part(1), send)
+    _put(feeds, "a", _part(1), send)
     feeds.abandon()
     assert heard[-1] == "abandoned"
     assert not feeds.is_busy

@@ -16,6 +16,7 @@ from shared.errors import ReadAgainError, TransientError
 from tests.factories import make_plan
 from tests.fakes import FakeRunLog, FakeSource
 from tests.side_route_kit import AsideWarehouse, aside_warehouse
+from tests.warehouse_kit import load_full, numbered
 
 ROWS = 60
 
@@ -44,11 +45,11 @@ def _run(
         )
 
 
-def _assert_whole(warehouse: AsideWarehouse, outcome: Outcome) -> None:
+def _assert_whole(warehouse: AsideWarehouse, outcome: Outcome, *, rows: int = ROWS) -> None:
     assert outcome.ending is Ending.COMPLETED
-    assert outcome.tally == Tally(success=ROWS)
+    assert outcome.tally == Tally(success=rows)
     assert all(check.is_equal for check in outcome.checks)
-    assert {row["n"] for row in warehouse.rows("deals")} == set(range(ROWS))
+    assert {row["n"] for row in warehouse.rows("deals")} == set(range(rows))
 
 
 def test_a_run_that_pauses_counts_all_that_it_wrote(warehouse: AsideWarehouse) -> None:
@@ -98,3 +99,33 @@ def test_reading_again_is_tried_once(
 
 def _refuse() -> None:
     raise ReadAgainError("refused")
+
+
+@pytest.mark.parametrize(("rows", "part"), [(8, 1), *((ROWS, part) for part in range(1, 14))])
+def test_rows_that_did_not_arrive_count_for_no_checkpoint(
+    warehouse: AsideWarehouse, rows: int, part: int
+) -> None:
+    """Whichever part is lost with its connection, the next run brings all that was on its way."""
+    taken = count(1)
+
+    def cut() -> None:
+        if next(taken) == part:
+            raise TransientError("gone")
+
+    warehouse.server.on_part = cut
+    source = FakeSource(rows)
+    with pytest.raises(TransientError):
+        _run(warehouse, source)
+    _assert_whole(warehouse, _run(warehouse, source, run_id="run-2"), rows=rows)
+
+
+def test_a_table_that_soon_gets_more_columns_has_one_feed(warehouse: AsideWarehouse) -> None:
+    """Its first page waits for the second, which shows them: a feed costs a log-in."""
+    sink = warehouse.sink()
+    early = numbered(8)
+    late = numbered(12, start=8, late="x", text="y" * 90)
+    _, finished = load_full(sink, {"flights": [*early, *late]}, page_size=8)
+    sink.close()
+    assert len(warehouse.server.fed) == 1
+    assert all(check.is_equal for check in finished.checks)
+    assert [row["late"] for row in warehouse.rows("flights")] == [None] * 8 + ["x"] * 12
